@@ -1,0 +1,65 @@
+import { defineConfig, type Project } from '@playwright/test'
+
+const onCi = process.env['CI'] !== undefined
+
+/** What was asked for by `--project`, in both of its spellings; empty for a whole run. */
+function askedProjects(words: readonly string[]): string[] {
+  const asked: string[] = []
+  for (const [index, word] of words.entries()) {
+    if (word.startsWith('--project=')) asked.push(word.slice('--project='.length))
+    if (word !== '--project') continue
+    for (const name of words.slice(index + 1)) {
+      if (name.startsWith('-')) break
+      asked.push(name)
+    }
+  }
+  return asked
+}
+
+const functional = ['unit', 'architecture', 'integration', 'realtime', 'browser', 'resilience']
+const asked = askedProjects(process.argv)
+
+/**
+ * A measurement has the machine to itself: after everything else in a whole run, by itself when asked for by name.
+ * (Playwright starts the dependencies of a project also when only that project was asked for.)
+ */
+const beforeMeasuring = functional.filter((name) => asked.length === 0 || asked.includes(name))
+
+const spec = (name: string, options: Partial<Project> = {}): Project => ({ name, testDir: `e2e/${name}`, ...options })
+
+export default defineConfig({
+  testMatch: '**/*.spec.ts',
+  globalSetup: './fixtures/playwright/global-setup.ts',
+  fullyParallel: true,
+  forbidOnly: onCi,
+  // A retry would hide a race, and a retried measurement is the best of two.
+  retries: 0,
+  workers: 2,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  outputDir: 'test-results',
+  reporter: [
+    ['list'],
+    ['./fixtures/measurement/report/measurement-reporter.ts'],
+    ['./fixtures/playwright/counts-reporter.ts'],
+  ],
+  projects: [
+    {
+      name: 'unit',
+      testDir: '.',
+      testMatch: ['optimizations/**/*.test.ts', 'server/**/*.test.ts', 'fixtures/**/*.test.ts'],
+    },
+    spec('architecture'),
+    spec('integration'),
+    spec('realtime'),
+    spec('browser'),
+    spec('resilience'),
+    spec('performance', { workers: 1, fullyParallel: false, timeout: 300_000, dependencies: beforeMeasuring }),
+    spec('soak', {
+      workers: 1,
+      fullyParallel: false,
+      timeout: 3_600_000,
+      dependencies: ['performance'].filter((name) => asked.includes(name)),
+    }),
+  ],
+})
