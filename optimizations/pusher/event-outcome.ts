@@ -1,0 +1,15 @@
+/**
+ * How an event ended; every accepted event ends exactly once. delivered: Pusher took it. coalesced: a later event of
+ * its key took its place. refused: the queue's policy. expired: its deadline. dead_lettered: Pusher refuses it, or it
+ * could not be sent in time. released: back to the outbox, to be claimed again.
+ */
+export type EventOutcomeKind = 'delivered' | 'coalesced' | 'refused' | 'expired' | 'dead_lettered' | 'released'
+
+export interface EventOutcome {
+  readonly outcome: EventOutcomeKind
+  /** A short stable word for counters, `ok` when delivered. */
+  readonly reason: string
+  readonly attempts: number
+  /** From publish() to the end. */
+  readonly latencyMs: number
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+
+import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
+import { describeError } from '#optimizations/kernel/errors.ts'
+import type { Health } from '#optimizations/kernel/health.ts'
+import type { ChannelInfo, ChannelState, WebhookRequest } from './channel-state.ts'
+import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
+import { PublisherStatistics } from './publisher-statistics.ts'
+import type { EventOutcome } from './event-outcome.ts'
+import type { EventToPublish, Publisher, PublishOptions, PublishReceipt } from './publisher.ts'
+
+/**
+ * The honest baseline for OPTIMIZE_PUSHER=off: the official library's `trigger`, awaited by whoever publishes. No
+ * batching, no order, no retry, no limit: an event that Pusher does not take at once is lost, and counted.
+ */
+export function createPlainPublisher(
+  app: PusherApp,
+  options: { readonly isAwaited?: boolean } = {},
+  clock: Clock = systemClock,
+): Publisher {
+  const library = createPusherLibrary(app)
+  const statistics = new PublisherStatistics()
+
+  const send = async (channel: string | readonly string[], event: string, data: unknown, given: PublishOptions) => {
+    const began = clock.monotonic()
+    const end = (outcome: EventOutcome['outcome'], reason: string): EventOutcome => {
+      const ended = { outcome, reason, attempts: 1, latencyMs: clock.monotonic() - began }
+      statistics.recordEnd(String(channel), ended)
+      return ended
+    }
+    statistics.accepted += 1
+    statistics.requests += 1
+    statistics.eventsRequested += 1
+    try {
+      const channels = typeof channel === 'string' ? channel : [...channel]
+      const answer = await library.trigger(
+        channels,
+        event,
+        data,
+        given.socketId === undefined ? {} : { socket_id: given.socketId },
+      )
+      await answer.text()
+      return end('delivered', 'ok')
+    } catch (error) {
+      return end('dead_lettered', describeError(error))
+    }
+  }
+
+  const publish: Publisher['publish'] = async (channel, event, data, given = {}) => {
+    const ended = send(channel, event, data, given)
+    return { id: randomUUID(), settled: options.isAwaited === false ? ended : Promise.resolve(await ended) }
+  }
+  const channels = plainChannelState(library)
+
+  return {
+    publish,
+    publishMany: async (events: readonly EventToPublish[]) => {
+      const receipts: PublishReceipt[] = []
+      for (const { channel, event, data, options: given } of events) {
+        receipts.push(await publish(channel, event, data, given))
+      }
+      return receipts
+    },
+    channels,
+    health: async (): Promise<Health> => {
+      const began = clock.monotonic()
+      try {
+        await library.get({ path: '/channels' })
+        return { status: 'healthy', reasons: [], roundTripMs: clock.monotonic() - began }
+      } catch (error) {
+        return { status: 'unhealthy', reasons: [`pusher: ${describeError(error)}`] }
+      }
+    },
+    stats: () =>
+      statistics.snapshot({
+        queuedBytes: 0,
+        queueAgeMs: 0,
+        poolSize: 1,
+        batchConfig: { batchSize: 1, batchTimeoutMs: 0 },
+        rateLimit: { callsPerSecond: Infinity, current: Infinity },
+        breaker: 'closed',
+      }),
+    recordDelivery: (latencyMs) => statistics.deliveryLatency.record(latencyMs),
+    stop: async () => ({ delivered: statistics.outcomes.delivered, abandoned: 0 }),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+function plainChannelState(library: ReturnType<typeof createPusherLibrary>): ChannelState {
+  const get = async (path: string): Promise<Record<string, unknown>> => {
+    const answer = await library.get({ path })
+    return JSON.parse(await answer.text()) as Record<string, unknown>
+  }
+  return {
+    info: async (channel): Promise<ChannelInfo> => ({
+      occupied: (await get(`/channels/${channel}`))['occupied'] === true,
+    }),
+    users: async (channel) => {
+      const { users } = await get(`/channels/${channel}/users`)
+      return Array.isArray(users) ? users.map((user: { id: string }) => user.id) : []
+    },
+    terminateConnections: async (userId) => {
+      await library.terminateUserConnections(userId)
+    },
+    receiveWebhook: ({ headers, rawBody }: WebhookRequest) => library.webhook({ headers, rawBody }).isValid(),
+  }
+}
