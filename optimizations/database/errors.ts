@@ -1,0 +1,31 @@
+import { AppError } from '#optimizations/kernel/errors.ts'
+
+/** Every code that this module raises on purpose. Errors of SQL itself stay MikroORM's and carry their SQLSTATE. */
+export type DatabaseErrorCode =
+  | 'database_unreachable'
+  | 'database_stopped'
+  | 'database_breaker_open'
+  | 'pool_acquire_timeout'
+  | 'pool_connect_timeout'
+  | 'pool_queue_full'
+  | 'commit_in_doubt'
+  | 'statement_unknown'
+  | 'statement_taken'
+  | 'parameter_invalid'
+  | 'result_uncacheable'
+  | 'outbox_outside_transaction'
+
+export class DatabaseError extends AppError<DatabaseErrorCode> {}
+
+/**
+ * The SQLSTATE of a PostgreSQL error, through whatever wraps it; undefined where there is none.
+ * Every SQLSTATE holds a digit, which tells it from the likes of EPIPE.
+ */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; depth += 1) {
+    const code: unknown = Reflect.get(at, 'code')
+    if (typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return code
+    at = Reflect.get(at, 'previous') ?? at.cause
+  }
+  return undefined
+}

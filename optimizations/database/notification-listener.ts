@@ -1,0 +1,142 @@
+import { Client, escapeIdentifier, type ClientConfig } from 'pg'
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+
+const FIRST_RETRY_MS = 50
+const LONGEST_RETRY_MS = 5_000
+/** How often the connection proves that it is alive: a half-open socket delivers nothing and reports nothing. */
+const KEEPALIVE_MS = 10_000
+
+export interface NotificationListenerDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly background: BackgroundTasks
+}
+
+type Listener = (payload: string) => void
+
+/**
+ * One dedicated connection that LISTENs for everybody in the process. PostgreSQL keeps nothing for a listener that is
+ * away, so those who depend on every message learn of each loss and each return by `onStateChange`.
+ */
+export class NotificationListener implements AsyncDisposable {
+  readonly #deps: NotificationListenerDeps
+  readonly #connection: ClientConfig
+  readonly #listeners = new Map<string, Set<Listener>>()
+  readonly #stateListeners = new Set<(connected: boolean) => void>()
+  readonly #stopped = new AbortController()
+  #client: Client | null = null
+  #connected = false
+
+  constructor(deps: NotificationListenerDeps, connection: ClientConfig) {
+    this.#deps = deps
+    this.#connection = connection
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+
+  /** The server process that serves this listener; undefined while it is away. */
+  get processId(): number | undefined {
+    const pid: unknown = this.#client === null ? undefined : Reflect.get(this.#client, 'processID')
+    return typeof pid === 'number' ? pid : undefined
+  }
+
+  /** Connects once and rejects when that fails; from then on it reconnects by itself until stopped. */
+  async start(): Promise<void> {
+    await this.#connect()
+    this.#deps.background.run('database.listen', () => this.#keepAlive())
+  }
+
+  /** Calls `listener` with the payload of every message on `channel`, and with '' after each return. */
+  on(channel: string, listener: Listener): Disposable {
+    const known = this.#listeners.get(channel)
+    const listeners = known ?? new Set<Listener>()
+    listeners.add(listener)
+    if (known === undefined) {
+      this.#listeners.set(channel, listeners)
+      if (this.#client !== null) this.#listen(this.#client, channel)
+    }
+    return { [Symbol.dispose]: () => void listeners.delete(listener) }
+  }
+
+  onStateChange(listener: (connected: boolean) => void): Disposable {
+    this.#stateListeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#stateListeners.delete(listener) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort()
+    const client = this.#client
+    this.#lose(client)
+    await client?.end().catch(() => undefined)
+  }
+
+  async #connect(): Promise<void> {
+    const client = new Client(this.#connection)
+    client.on('error', () => this.#lose(client))
+    client.on('end', () => this.#lose(client))
+    client.on('notification', ({ channel, payload }) => this.#deliver(channel, payload ?? ''))
+    try {
+      await client.connect()
+      for (const channel of this.#listeners.keys()) await client.query(`listen ${escapeIdentifier(channel)}`)
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      throw error
+    }
+    if (this.#stopped.signal.aborted) return await client.end()
+    this.#client = client
+    this.#setConnected(true)
+    for (const channel of this.#listeners.keys()) this.#deliver(channel, '')
+  }
+
+  async #keepAlive(): Promise<void> {
+    const { clock, random } = this.#deps
+    const stopped = this.#stopped.signal
+    for (let failures = 0; !stopped.aborted;) {
+      const pause =
+        this.#client === null ? random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures) : KEEPALIVE_MS
+      const loss = this.onStateChange(() => wake.abort())
+      const wake = new AbortController()
+      await clock.sleep(pause, AbortSignal.any([stopped, wake.signal])).catch(() => undefined)
+      loss[Symbol.dispose]()
+      if (stopped.aborted) return
+      if (this.#client !== null) await this.#probe(this.#client)
+      else
+        failures = await this.#connect().then(
+          () => 0,
+          () => failures + 1,
+        )
+    }
+  }
+
+  async #probe(client: Client): Promise<void> {
+    const late = this.#deps.clock.schedule(KEEPALIVE_MS, () => this.#lose(client))
+    await client.query('').catch(() => this.#lose(client))
+    late[Symbol.dispose]()
+  }
+
+  #listen(client: Client, channel: string): void {
+    this.#deps.background.run('database.listen', () =>
+      client.query(`listen ${escapeIdentifier(channel)}`).catch(() => this.#lose(client)),
+    )
+  }
+
+  #lose(client: Client | null): void {
+    if (client === null || client !== this.#client) return
+    this.#client = null
+    this.#setConnected(false)
+    void client.end().catch(() => undefined)
+  }
+
+  #setConnected(connected: boolean): void {
+    this.#connected = connected
+    for (const listener of this.#stateListeners) listener(connected)
+  }
+
+  #deliver(channel: string, payload: string): void {
+    for (const listener of this.#listeners.get(channel) ?? []) listener(payload)
+  }
+}
