@@ -1,0 +1,39 @@
+import { withDeadline } from '#optimizations/kernel/deadline.ts'
+import { describeError } from '#optimizations/kernel/errors.ts'
+import { worstStatus, type Health, type HealthStatus } from '#optimizations/kernel/health.ts'
+import { SERVICE_NAMES, type OptimizationsHealth, type ServiceName } from './optimizations.ts'
+
+/** A service that cannot be asked is as good as gone. */
+async function probe(name: ServiceName, ask: () => Promise<Health>, timeoutMs: number): Promise<Health> {
+  try {
+    return await withDeadline(`the health probe of ${name}`, timeoutMs, ask())
+  } catch (error) {
+    return { status: 'unhealthy', reasons: [describeError(error)] }
+  }
+}
+
+/** How bad the state of one service is for the whole: everything needs the database, and nothing fails without the others. */
+function weigh(name: ServiceName, status: HealthStatus): HealthStatus {
+  return status === 'unhealthy' && name !== 'database' ? 'degraded' : status
+}
+
+/** Asks all services at once, each under the same time limit. */
+export async function combineHealth(
+  probes: Readonly<Record<ServiceName, () => Promise<Health>>>,
+  timeoutMs: number,
+): Promise<OptimizationsHealth> {
+  const answers = await Promise.all(
+    SERVICE_NAMES.map(async (name) => ({ name, health: await probe(name, probes[name], timeoutMs) })),
+  )
+  const services = Object.fromEntries(
+    answers.map(({ name, health: { status, reasons, roundTripMs } }) => [
+      name,
+      { status, reasons, ...(roundTripMs === undefined ? {} : { roundTripMs }) },
+    ]),
+  ) as OptimizationsHealth['services']
+  return {
+    status: worstStatus(answers.map(({ name, health }) => weigh(name, health.status))),
+    reasons: answers.flatMap(({ name, health }) => health.reasons.map((reason) => `${name}: ${reason}`)),
+    services,
+  }
+}

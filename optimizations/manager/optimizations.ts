@@ -1,0 +1,39 @@
+import type { Cache } from '#optimizations/cache/cache.ts'
+import type { Database, EntityManager, TransactionOptions } from '#optimizations/database/database.ts'
+import type { Health, HealthStatus } from '#optimizations/kernel/health.ts'
+import type { Publisher } from '#optimizations/pusher/publisher.ts'
+
+export const SERVICE_NAMES = ['cache', 'database', 'pusher'] as const
+export type ServiceName = (typeof SERVICE_NAMES)[number]
+
+/** One change to the data, with what has to happen when it is committed, and must not when it is not. */
+export interface UnitOfWork {
+  readonly em: EntityManager
+  /** These tags are invalidated after the commit, before `transaction` resolves. */
+  invalidate(...tags: readonly string[]): void
+  /** The event is committed together with the data and delivered after it, or never. Publish last: it locks the channel. */
+  publish(channel: string, event: string, data: unknown, socketId?: string): Promise<void>
+}
+
+export interface OptimizationsHealth {
+  readonly status: HealthStatus
+  /** What keeps the whole from being healthy, each reason with the name of its service in front. */
+  readonly reasons: readonly string[]
+  readonly services: Readonly<Record<ServiceName, Pick<Health, 'status' | 'reasons' | 'roundTripMs'>>>
+}
+
+/** Cache, database and publisher together: the only place where they meet. */
+export interface Optimizations extends AsyncDisposable {
+  readonly cache: Cache
+  readonly database: Database
+  readonly publisher: Publisher
+  /**
+   * Runs `work` in one transaction: rows and events commit together; after the commit the tags are invalidated. `work`
+   * may run several times (serialization failures are retried) and does nothing that a rollback would not undo.
+   */
+  transaction<T>(work: (unit: UnitOfWork) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** Probes all three at once. Without the database it is unhealthy; the other two only degrade it. */
+  health(): Promise<OptimizationsHealth>
+  /** Stops in reverse order of use: the publisher sends what is queued, then the cache, then the database. */
+  stop(deadlineMs?: number): Promise<void>
+}

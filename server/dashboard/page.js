@@ -1,0 +1,163 @@
+/* global Pusher */
+// The live page: sign in, open a lesson, report progress, and watch the events of its class arrive.
+
+const $ = (id) => document.getElementById(id)
+const session = { token: undefined, user: undefined, pusher: undefined, channel: undefined }
+const SHOWN_EVENTS = 30
+
+class Refused extends Error {}
+
+async function api(method, path, body) {
+  const response = await fetch(`/api/v1${path}`, {
+    method,
+    headers: {
+      ...(session.token === undefined ? {} : { authorization: `Bearer ${session.token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const reply = await response.json()
+  if (!response.ok) throw new Refused(`${reply.detail} (request ${reply.requestId})`)
+  return reply
+}
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties)
+  made.append(...children)
+  return made
+}
+
+/** Runs what a click or a submit started, and shows the person what went wrong, if anything did. */
+async function attempt(work) {
+  $('problem').hidden = true
+  try {
+    await work()
+  } catch (error) {
+    $('problem').textContent = error instanceof Refused ? error.message : `The server did not answer: ${error.message}`
+    $('problem').hidden = false
+  }
+}
+
+async function connect() {
+  const { key, cluster, host, port, useTls } = await (await fetch('/realtime-config.json')).json()
+  session.pusher = new Pusher(key, {
+    cluster: cluster ?? '',
+    ...(host === undefined ? {} : { wsHost: host, wsPort: port, wssPort: port }),
+    forceTLS: useTls,
+    enabledTransports: ['ws', 'wss'],
+    enableStats: false,
+    channelAuthorization: {
+      endpoint: '/api/v1/realtime/auth',
+      headersProvider: () => ({ authorization: `Bearer ${session.token}` }),
+    },
+  })
+  session.pusher.connection.bind('state_change', ({ current }) => {
+    $('connection').dataset.state = current
+    $('connection').textContent = `${session.user.displayName}, ${current}`
+  })
+}
+
+function showEvent(name, data) {
+  // Both stamps are of this machine's clock when the server runs on it too; otherwise the clocks' difference is in it.
+  const latencyMs = Math.max(0, Date.now() - data.at)
+  const item = element(
+    'li',
+    {},
+    `${name} · ${data.percent} % `,
+    element('small', { textContent: `${latencyMs} ms after it was published` }),
+  )
+  item.dataset.latencyMs = String(latencyMs)
+  item.dataset.percent = String(data.percent)
+  $('events').prepend(item)
+  while ($('events').children.length > SHOWN_EVENTS) $('events').lastElementChild.remove()
+}
+
+function joinClass(classId) {
+  const name = `private-class-${classId}`
+  if (session.channel?.name === name) return
+  if (session.channel !== undefined) session.pusher.unsubscribe(session.channel.name)
+  session.channel = session.pusher.subscribe(name)
+  $('channel').textContent = `Joining ${name}…`
+  session.channel.bind('pusher:subscription_succeeded', () => {
+    $('channel').textContent = `Joined ${name}`
+  })
+  session.channel.bind('pusher:subscription_error', ({ status }) => {
+    $('channel').textContent = `Refused by ${name} (${status})`
+  })
+  session.channel.bind_global((event, data) => {
+    if (!event.startsWith('pusher:')) showEvent(event, data)
+  })
+}
+
+function showProgressForm(lesson) {
+  const percent = lesson.progress?.percent ?? 0
+  const shown = element('output', { textContent: `${percent} %` })
+  const slider = element('input', { type: 'range', name: 'percent', min: '0', max: '100', step: '5', value: percent })
+  slider.addEventListener('input', () => (shown.textContent = `${slider.value} %`))
+  const form = element(
+    'form',
+    { className: 'report' },
+    element('label', {}, element('span', {}, 'My progress: ', shown), slider),
+    element('button', { textContent: 'Report progress' }),
+  )
+  form.addEventListener('submit', (event) => {
+    event.preventDefault()
+    void attempt(async () => {
+      const saved = await api('PUT', `/lessons/${lesson.id}/progress`, {
+        percent: Number(slider.value),
+        timeSpentSec: (lesson.progress?.timeSpentSec ?? 0) + 60,
+      })
+      lesson.progress = saved
+      // Progress never goes back, so the saved value may be above the one that was sent.
+      slider.value = saved.percent
+      shown.textContent = `${saved.percent} %`
+    })
+  })
+  return form
+}
+
+async function openLesson(id) {
+  const lesson = await api('GET', `/lessons/${id}`)
+  for (const button of $('lessons').querySelectorAll('button')) {
+    button.setAttribute('aria-current', String(button.value === id))
+  }
+  const sections = lesson.contentData.sections.flatMap(({ heading, text }) => [
+    element('h3', { textContent: heading }),
+    element('p', { textContent: text }),
+  ])
+  $('lesson').replaceChildren(
+    element('h2', { textContent: lesson.title }),
+    element('p', { className: 'hint', textContent: `${lesson.estimatedMinutes} minutes, ${lesson.difficulty}` }),
+    element('div', { className: 'sections' }, element('p', { textContent: lesson.description }), ...sections),
+    ...(session.user.role === 'student' ? [showProgressForm(lesson)] : []),
+  )
+  joinClass(lesson.classId)
+}
+
+async function listLessons() {
+  const { lessons } = await api('GET', '/lessons')
+  const items = []
+  let previousClass
+  for (const lesson of lessons) {
+    if (lesson.classId !== previousClass)
+      items.push(element('li', {}, element('h3', { textContent: lesson.className })))
+    previousClass = lesson.classId
+    const button = element('button', { type: 'button', value: lesson.id, textContent: lesson.title })
+    button.addEventListener('click', () => void attempt(() => openLesson(lesson.id)))
+    items.push(element('li', {}, button))
+  }
+  $('lessons').replaceChildren(...items)
+}
+
+$('sign-in').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const form = new FormData(event.target)
+  void attempt(async () => {
+    const { token, user } = await api('POST', '/auth/sign-in', Object.fromEntries(form))
+    Object.assign(session, { token, user })
+    $('sign-in').hidden = true
+    $('school').hidden = false
+    await connect()
+    await listLessons()
+  })
+})

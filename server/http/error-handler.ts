@@ -1,0 +1,24 @@
+import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { Logger } from 'pino'
+import { HttpError, problemOf, sendProblem } from './problem.ts'
+import { contextOf } from './request-context.ts'
+
+/** After all routes: what nobody answers is not there. */
+export const refuseUnknownRoute: RequestHandler = (request) => {
+  throw new HttpError(404, 'not_found', `There is nothing at ${request.path}.`)
+}
+
+/** Last of all handlers: every error leaves as problem+json, and those that are ours are logged. */
+export function createErrorHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    const { requestId } = contextOf(response)
+    const problem = problemOf(error, requestId)
+    if (problem.status >= 500) logger.error({ err: error, requestId }, 'request failed')
+    // A reply that has begun cannot become a problem any more: Express ends the connection.
+    if (response.headersSent) {
+      next(error)
+      return
+    }
+    sendProblem(response, problem)
+  }
+}

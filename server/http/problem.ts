@@ -1,0 +1,84 @@
+import { STATUS_CODES } from 'node:http'
+import type { Response } from 'express'
+import { AppError } from '#optimizations/kernel/errors.ts'
+
+/** Problem Details for HTTP APIs (RFC 9457), with the request id and a stable code beside the standard members. */
+export interface Problem {
+  readonly type: 'about:blank'
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly code: string
+  readonly requestId: string
+  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+}
+
+/** An error that HTTP itself has a status for: raised in `server/http` and `server/routes` only. */
+export class HttpError extends AppError {
+  readonly status: number
+  readonly errors: Problem['errors']
+
+  constructor(status: number, code: string, message: string, errors?: Problem['errors']) {
+    super(code, message)
+    this.status = status
+    this.errors = errors
+  }
+}
+
+/** Statuses of the codes that services and optimizations raise. A code that is not here is a fault of ours: 500. */
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  invalid_credentials: 401,
+  forbidden: 403,
+  denied: 403,
+  invalid_request: 400,
+  not_found: 404,
+  conflict: 409,
+  deadline_exceeded: 503,
+  pool_acquire_timeout: 503,
+  pool_queue_full: 503,
+}
+
+/** Errors of Express and its body parsers carry a status of their own; only what tells the client of its fault is passed on. */
+function clientFault(error: unknown): { status: number; code: string; detail: string } | undefined {
+  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
+  if (error.status < 400 || error.status >= 500) return undefined
+  const type = 'type' in error && typeof error.type === 'string' ? error.type : ''
+  switch (type) {
+    case 'entity.parse.failed':
+      return { status: 400, code: 'malformed_json', detail: 'The body is not valid JSON.' }
+    case 'entity.too.large': {
+      const limit = 'limit' in error && typeof error.limit === 'number' ? ` of ${error.limit} bytes` : ''
+      return { status: 413, code: 'body_too_large', detail: `The body is over the limit${limit}.` }
+    }
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return { status: 415, code: 'unsupported_media_type', detail: 'The encoding of the body is not supported.' }
+    default:
+      return { status: error.status, code: 'bad_request', detail: 'The request could not be read.' }
+  }
+}
+
+/** The problem that an error is to its client. Nothing of an unknown error is shown: it may hold anything. */
+export function problemOf(error: unknown, requestId: string): Problem {
+  const build = (status: number, code: string, detail: string, errors?: Problem['errors']): Problem => ({
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    code,
+    requestId,
+    ...(errors === undefined ? {} : { errors }),
+  })
+  if (error instanceof HttpError) return build(error.status, error.code, error.message, error.errors)
+  if (error instanceof AppError) {
+    const status = STATUS_OF_CODE[error.code]
+    if (status !== undefined) return build(status, error.code, error.message)
+  }
+  const fault = clientFault(error)
+  if (fault !== undefined) return build(fault.status, fault.code, fault.detail)
+  return build(500, 'internal_error', 'Something went wrong on our side. The request id finds it in the log.')
+}
+
+export function sendProblem(response: Response, problem: Problem): void {
+  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+}

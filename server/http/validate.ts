@@ -1,0 +1,32 @@
+import type { Request } from 'express'
+import type { z } from 'zod'
+import { HttpError } from './problem.ts'
+
+function parse<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const errors = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }))
+  const first = errors[0]
+  const where = first === undefined || first.path === '' ? '' : `${first.path}: `
+  throw new HttpError(400, 'invalid_request', `The ${what} is invalid: ${where}${first?.message ?? ''}`, errors)
+}
+
+/** The path parameters as `schema` reads them. Throws a 400 that lists every fault. */
+export function parseParams<T>(schema: z.ZodType<T>, request: Request): T {
+  return parse(schema, request.params, 'path')
+}
+
+/**
+ * The body as `schema` reads it. Throws 415 when it came in another content type than those accepted (then no parser
+ * has touched it), and a 400 that lists every fault.
+ */
+export function parseBody<T>(
+  schema: z.ZodType<T>,
+  request: Request,
+  accepted: readonly string[] = ['application/json'],
+): T {
+  if (request.is([...accepted]) === false) {
+    throw new HttpError(415, 'unsupported_media_type', `The body has to be ${accepted.join(' or ')}.`)
+  }
+  return parse(schema, request.body, 'body')
+}

@@ -1,0 +1,114 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import { AppError, describeError } from '#optimizations/kernel/errors.ts'
+import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
+import { createChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
+import { createApp } from '#server/app.ts'
+import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
+import { entities } from '#server/entities/entities.ts'
+import { createAccessTokens } from '#server/http/access-token.ts'
+import { createDrain } from '#server/http/drain.ts'
+import { createChannelAccess } from '#server/services/channel-access.ts'
+import { createClassAccess, type Viewer } from '#server/services/class-access.ts'
+import { createLessonReader } from '#server/services/lessons.ts'
+import { createProgressService } from '#server/services/progress.ts'
+import { createSignInService } from '#server/services/sign-in.ts'
+
+// Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
+// that is on its way meets a reset.
+const KEEP_ALIVE_MS = 75_000
+
+/** What a person can act on, in one line; anything else is a fault of ours and keeps its stack. */
+function explainStartFailure(error: unknown, config: Config | undefined): string {
+  if (error instanceof InvalidEnvironmentError || error instanceof AppError) return describeError(error)
+  if (error instanceof Error && 'code' in error && config !== undefined) {
+    const address = `${config.host}:${config.port}`
+    if (error.code === 'EADDRINUSE')
+      return `PORT: ${address} is already in use; set PORT to another, or 0 for any free one`
+    if (error.code === 'EACCES') return `PORT: this user may not listen on ${address}; set PORT to another`
+    if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')
+      return `HOST: ${config.host} is no address of this machine`
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+async function listen(server: Server, { host, port }: Config): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const { address, port: taken, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`
+}
+
+async function run(config: Config): Promise<void> {
+  const logger = pino({ level: config.logLevel, redact: ['*.password', '*.token', '*.authorization', '*.secret'] })
+
+  const optimizations = await startOptimizations(
+    {
+      cache: { url: config.redisUrl, namespace: 'hotpath' },
+      database: {
+        url: config.database.url,
+        entities,
+        applicationName: 'hotpath',
+        pool: { size: config.database.poolSize, overflow: config.database.poolOverflow },
+      },
+      pusher: { app: config.pusher },
+      optimize: config.optimize,
+    },
+    { onError: (reason, error) => logger.warn({ err: error }, reason) },
+  )
+
+  const { cache, database } = optimizations
+  const access = createClassAccess(database)
+  const lessons = createLessonReader({ cache, database, access })
+  const channelAccess = createChannelAccess(access)
+  const drain = createDrain()
+  const app = createApp(
+    {
+      logger,
+      tokens: createAccessTokens(config.token),
+      optimizations,
+      channels: createChannelAuthorizer<Viewer>({
+        app: config.pusher,
+        policy: (viewer, channel) => channelAccess.mayJoin(viewer, channel),
+      }),
+      signIn: createSignInService(database),
+      lessons,
+      progress: createProgressService({ optimizations, lessons }),
+      isDraining: () => drain.draining,
+    },
+    config,
+  )
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }, app)
+  try {
+    const url = await listen(server, config)
+    logger.info({ url, optimize: config.optimize }, 'listening')
+  } catch (error) {
+    await optimizations.stop(0)
+    throw error
+  }
+
+  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
+  process.once('SIGTERM', ask)
+  process.once('SIGINT', ask)
+  const signal = await asked
+  const outcome = await drain.finish(server, config.drainTimeoutMs)
+  await optimizations.stop(config.drainTimeoutMs)
+  logger.info({ signal, outcome }, 'stopped')
+}
+
+let config: Config | undefined
+try {
+  config = readConfig()
+  await run(config)
+  process.exit(0)
+} catch (error) {
+  process.stderr.write(`${explainStartFailure(error, config)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,22 @@
+import { Router } from 'express'
+import { z } from 'zod'
+import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import type { AccessTokens } from '#server/http/access-token.ts'
+import { parseBody } from '#server/http/validate.ts'
+import type { SignInService } from '#server/services/sign-in.ts'
+
+// The upper bounds keep a hostile password from buying a long hash.
+const SignInBody = z.strictObject({ username: z.string().min(1).max(64), password: z.string().min(1).max(1_024) })
+
+export function authRoutes(deps: { readonly signIn: SignInService; readonly tokens: AccessTokens }): Router {
+  const router = Router()
+  router.post('/sign-in', async (request, response) => {
+    const { username, password } = parseBody(SignInBody, request)
+    const user = await deps.signIn.signIn(username, password)
+    const token = await deps.tokens.issue({ id: user.id, role: user.role })
+    response.setHeader('cache-control', 'no-store')
+    response.json({ token, user })
+  })
+  refuseOtherMethods(router)
+  return router
+}
