@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { expect, test } from '@playwright/test'
+import { InvalidEnvironmentError, parseConfig } from './config.ts'
+
+const example = parseEnv(readFileSync(new URL('../.env.example', import.meta.url), 'utf8'))
+const complete = {
+  DATABASE_URL: 'postgresql://user:secret@127.0.0.1:5432/school',
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  PUSHER_APP_ID: '1',
+  PUSHER_KEY: 'key',
+  PUSHER_SECRET: 'hidden',
+  PUSHER_HOST: '127.0.0.1',
+  TOKEN_SECRET: 'x'.repeat(32),
+}
+
+test('.env.example is a valid environment and says the defaults as they are', () => {
+  const given = parseConfig(example)
+  const byDefault = parseConfig({ ...complete, PUSHER_PORT: example['PUSHER_PORT'] })
+  expect({ ...given, database: { ...given.database, url: '' }, pusher: {}, token: {} }).toEqual({
+    ...byDefault,
+    database: { ...byDefault.database, url: '' },
+    pusher: {},
+    token: {},
+  })
+  expect(given.token.ttlSec).toBe(byDefault.token.ttlSec)
+})
+
+test('.env.example names every variable that the schema reads, and no other', () => {
+  const source = readFileSync(new URL('config.ts', import.meta.url), 'utf8')
+  const read = [...source.matchAll(/^ {4}([A-Z_]+):/gm)].map(([, name]) => name)
+  expect(Object.keys(example).toSorted()).toEqual(read.toSorted())
+})
+
+test('the configuration is frozen', () => {
+  expect(Object.isFrozen(parseConfig(complete))).toBe(true)
+})
+
+test('OPTIMIZATIONS=off turns every optimization off, whatever the single switches say', () => {
+  expect(parseConfig({ ...complete, OPTIMIZATIONS: 'off', OPTIMIZE_CACHE: 'on' }).optimize).toEqual({
+    cache: false,
+    database: false,
+    pusher: false,
+  })
+  expect(parseConfig({ ...complete, OPTIMIZE_PUSHER: 'off' }).optimize).toEqual({
+    cache: true,
+    database: true,
+    pusher: false,
+  })
+})
+
+test('the hosted service is reached by its cluster, over TLS', () => {
+  const { PUSHER_HOST: _none, ...rest } = complete
+  expect(parseConfig({ ...rest, PUSHER_CLUSTER: 'eu' }).pusher).toMatchObject({ cluster: 'eu', useTls: true })
+})
+
+for (const [what, environment, names] of [
+  ['nothing at all', {}, ['DATABASE_URL', 'REDIS_URL', 'PUSHER_APP_ID', 'PUSHER_KEY', 'PUSHER_SECRET', 'TOKEN_SECRET']],
+  ['an empty variable', { ...complete, TOKEN_SECRET: '' }, ['TOKEN_SECRET']],
+  ['a short secret', { ...complete, TOKEN_SECRET: 'hunter2' }, ['TOKEN_SECRET']],
+  ['no Pusher address', { ...complete, PUSHER_HOST: undefined }, ['PUSHER_HOST']],
+  ['a URL of another kind', { ...complete, DATABASE_URL: 'mysql://hunter2@127.0.0.1' }, ['DATABASE_URL']],
+  ['a port out of range', { ...complete, PORT: '99999' }, ['PORT']],
+  ['a switch that is neither on nor off', { ...complete, OPTIMIZE_CACHE: 'yes' }, ['OPTIMIZE_CACHE']],
+] as const) {
+  test(`${what} is refused with every fault named in one line and no value shown`, () => {
+    let message = ''
+    try {
+      parseConfig(environment)
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvalidEnvironmentError)
+      message = (error as Error).message
+    }
+    for (const name of names) expect(message).toContain(`${name}: `)
+    expect(message).not.toContain('\n')
+    expect(message).not.toContain('hunter2')
+  })
+}
