@@ -1,6 +1,10 @@
+import { randomInt } from 'node:crypto'
 import { defineConfig, type Project } from '@playwright/test'
+import type { ServicesOptions } from './fixtures/playwright/services-fixtures.ts'
 
 const onCi = process.env['CI'] !== undefined
+/** Drawn once for a run: the workers, which read this file too, inherit it. */
+process.env['SEED'] ??= String(randomInt(2 ** 31))
 
 /** What was asked for by `--project`, in both of its spellings; empty for a whole run. */
 function askedProjects(words: readonly string[]): string[] {
@@ -25,9 +29,13 @@ const asked = askedProjects(process.argv)
  */
 const beforeMeasuring = functional.filter((name) => asked.length === 0 || asked.includes(name))
 
-const spec = (name: string, options: Partial<Project> = {}): Project => ({ name, testDir: `e2e/${name}`, ...options })
+const spec = (name: string, options: Partial<Project<ServicesOptions>> = {}): Project<ServicesOptions> => ({
+  name,
+  testDir: `e2e/${name}`,
+  ...options,
+})
 
-export default defineConfig({
+export default defineConfig<ServicesOptions>({
   testMatch: '**/*.spec.ts',
   globalSetup: './fixtures/playwright/global-setup.ts',
   fullyParallel: true,
@@ -38,6 +46,7 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 10_000 },
   outputDir: 'test-results',
+  use: { intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1, seed: Number(process.env['SEED']) },
   reporter: [
     ['list'],
     ['./fixtures/measurement/report/measurement-reporter.ts'],
@@ -54,11 +63,18 @@ export default defineConfig({
     spec('realtime'),
     spec('browser'),
     spec('resilience'),
-    spec('performance', { workers: 1, fullyParallel: false, timeout: 300_000, dependencies: beforeMeasuring }),
+    spec('performance', {
+      workers: 1,
+      fullyParallel: false,
+      timeout: 300_000,
+      dependencies: beforeMeasuring,
+      use: { databaseProfile: 'measurement' },
+    }),
     spec('soak', {
       workers: 1,
       fullyParallel: false,
       timeout: 3_600_000,
+      use: { databaseProfile: 'measurement' },
       dependencies: ['performance'].filter((name) => asked.includes(name)),
     }),
   ],
