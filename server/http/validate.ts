@@ -11,6 +11,10 @@ function parse<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
   throw new HttpError(400, 'invalid_request', `The ${what} is invalid: ${where}${first?.message ?? ''}`, errors)
 }
 
+/** Some clients announce a body of no bytes: that is a missing body, not one of a wrong type. */
+const isEmpty = (request: Request): boolean =>
+  request.get('content-length') === '0' && request.get('content-type') === undefined
+
 /** The path parameters as `schema` reads them. Throws a 400 that lists every fault. */
 export function parseParams<T>(schema: z.ZodType<T>, request: Request): T {
   return parse(schema, request.params, 'path')
@@ -25,7 +29,7 @@ export function parseBody<T>(
   request: Request,
   accepted: readonly string[] = ['application/json'],
 ): T {
-  if (request.is([...accepted]) === false) {
+  if (!isEmpty(request) && request.is([...accepted]) === false) {
     throw new HttpError(415, 'unsupported_media_type', `The body has to be ${accepted.join(' or ')}.`)
   }
   return parse(schema, request.body, 'body')

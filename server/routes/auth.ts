@@ -5,8 +5,13 @@ import type { AccessTokens } from '#server/http/access-token.ts'
 import { parseBody } from '#server/http/validate.ts'
 import type { SignInService } from '#server/services/sign-in.ts'
 
-// The upper bounds keep a hostile password from buying a long hash.
-const SignInBody = z.strictObject({ username: z.string().min(1).max(64), password: z.string().min(1).max(1_024) })
+// What no name can be is refused here: PostgreSQL cannot even be asked about a NUL.
+const NAME = /^[^\p{Cc}]{1,64}$/u
+// The upper bound keeps a hostile password from buying a long hash.
+const SignInBody = z.strictObject({
+  username: z.string().regex(NAME, 'is not a user name'),
+  password: z.string().min(1).max(1_024),
+})
 
 export function authRoutes(deps: { readonly signIn: SignInService; readonly tokens: AccessTokens }): Router {
   const router = Router()

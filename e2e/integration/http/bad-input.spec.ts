@@ -76,7 +76,7 @@ const signedIn: readonly Case[] = [
     what: 'a charset that nobody reads',
     method: 'PUT',
     path: progress,
-    request: { headers: { 'content-type': 'application/json; charset=utf-7' }, body: '{}' },
+    request: { headers: { 'content-type': 'application/json; charset=iso-8859-1' }, body: '{}' },
     status: 415,
     code: 'unsupported_media_type',
   },

@@ -15,11 +15,22 @@ test('a seeded user signs in and gets a token that opens the API', async ({ app 
 for (const [what, username, password] of [
   ['a wrong password', 'student1', 'hotpaths'],
   ['an unknown user', 'nobody', SEEDED_PASSWORD],
-  ['a name with a NUL character', 'student1\u0000', SEEDED_PASSWORD],
 ] as const) {
   test(`${what} is refused without telling which part was wrong`, async ({ app }) => {
     const reply = await app.anonymous.post('/api/v1/auth/sign-in', { username, password })
     expect(reply.status).toBe(401)
     expect(reply.body).toMatchObject({ code: 'invalid_credentials', detail: 'The name or the password is wrong.' })
+  })
+}
+
+for (const [what, username, password] of [
+  ['a name with a NUL character', 'student1\u0000', SEEDED_PASSWORD],
+  ['a name of a thousand characters', 'x'.repeat(1_000), SEEDED_PASSWORD],
+  ['a password of ten thousand characters', 'student1', 'x'.repeat(10_000)],
+] as const) {
+  test(`${what} is refused before anybody looks for it`, async ({ app }) => {
+    const reply = await app.anonymous.post('/api/v1/auth/sign-in', { username, password })
+    expect(reply.status).toBe(400)
+    expect(reply.body).toMatchObject({ code: 'invalid_request' })
   })
 }
