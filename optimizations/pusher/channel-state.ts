@@ -1,3 +1,12 @@
+import { LRUCache } from 'lru-cache'
+
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { PusherError } from './errors.ts'
+import { isChannelName, PUSHER_LIMITS } from './event-limits.ts'
+import { createPusherLibrary } from './pusher-app.ts'
+import type { PusherTransport } from './pusher-transport.ts'
+import type { PusherApp } from './pusher-app.ts'
+
 /** What Pusher says of a channel. Counts are there where the kind of channel and the app's settings allow them. */
 export interface ChannelInfo {
   readonly occupied: boolean
@@ -22,4 +31,145 @@ export interface ChannelState {
   terminateConnections(userId: string): Promise<void>
   /** Applies a webhook; false, and nothing applied, when it is forged, damaged or too old. */
   receiveWebhook(request: WebhookRequest): boolean
+}
+
+export interface ChannelStateOptions {
+  readonly ttlMs: number
+  readonly maxChannels: number
+  /** Ask for subscription counts: they must be switched on in the app's settings, or the question is refused. */
+  readonly asksSubscriptionCounts: boolean
+}
+
+interface WebhookEvent {
+  readonly name: string
+  readonly channel?: string
+  readonly subscription_count?: number
+}
+
+/** Pusher repeats a webhook for five minutes; what is older is a replay. */
+const MAX_WEBHOOK_AGE_MS = 300_000
+
+/** One app's channels. */
+export class HttpChannelState implements ChannelState {
+  readonly #library: ReturnType<typeof createPusherLibrary>
+  readonly #transport: PusherTransport
+  readonly #clock: Clock
+  readonly #options: ChannelStateOptions
+  readonly #onHit: () => void
+  readonly #infos: LRUCache<string, Promise<ChannelInfo>>
+
+  constructor(
+    deps: {
+      readonly app: PusherApp
+      readonly transport: PusherTransport
+      readonly clock: Clock
+      readonly onHit: () => void
+    },
+    options: ChannelStateOptions,
+  ) {
+    this.#library = createPusherLibrary(deps.app)
+    this.#transport = deps.transport
+    this.#clock = deps.clock
+    this.#onHit = deps.onHit
+    this.#options = options
+    const { ttlMs, maxChannels } = options
+    const perf = { now: () => deps.clock.monotonic() }
+    this.#infos = new LRUCache({ max: maxChannels, ttl: ttlMs, ttlResolution: 0, perf })
+  }
+
+  async info(channel: string): Promise<ChannelInfo> {
+    checkChannel(channel)
+    const known = this.#infos.get(channel)
+    if (known !== undefined) {
+      this.#onHit()
+      return known
+    }
+    const asked = this.#ask(channel)
+    this.#infos.set(channel, asked)
+    asked.catch(() => {
+      if (this.#infos.peek(channel) === asked) this.#infos.delete(channel)
+    })
+    return asked
+  }
+
+  async users(channel: string): Promise<readonly string[]> {
+    checkChannel(channel)
+    if (!channel.startsWith('presence-')) {
+      throw new PusherError('invalid_request', `"${channel}" is not a presence channel`, { channel })
+    }
+    const { users } = await this.#request('GET', `/channels/${channel}/users`)
+    return Array.isArray(users) ? users.map((user: { id: unknown }) => String(user.id)) : []
+  }
+
+  async terminateConnections(userId: string): Promise<void> {
+    if (userId === '' || userId.length > PUSHER_LIMITS.presenceUserIdLength) {
+      throw new PusherError('invalid_request', 'Not a user id')
+    }
+    await this.#request('POST', `/users/${encodeURIComponent(userId)}/terminate_connections`)
+  }
+
+  receiveWebhook({ headers, rawBody }: WebhookRequest): boolean {
+    const webhook = this.#library.webhook({ headers, rawBody })
+    if (!webhook.isValid()) return false
+    const age = this.#clock.now() - webhook.getTime().getTime()
+    if (!(Math.abs(age) <= MAX_WEBHOOK_AGE_MS)) return false
+    for (const event of webhook.getEvents() as unknown as readonly WebhookEvent[]) this.#apply(event)
+    return true
+  }
+
+  /** A count is taken over; whatever else changed makes the next question go to Pusher. */
+  #apply({ name, channel, subscription_count: count }: WebhookEvent): void {
+    if (channel === undefined) return
+    if (name === 'subscription_count' && typeof count === 'number') {
+      this.#infos.set(channel, Promise.resolve({ occupied: count > 0, subscriptionCount: count }))
+    } else if (name === 'channel_vacated') {
+      this.#infos.set(channel, Promise.resolve({ occupied: false }))
+    } else if (name !== 'client_event' && name !== 'cache_miss') this.#infos.delete(channel)
+  }
+
+  async #ask(channel: string): Promise<ChannelInfo> {
+    const isPresence = channel.startsWith('presence-')
+    const attributes = [
+      ...(isPresence ? ['user_count'] : []),
+      ...(this.#options.asksSubscriptionCounts && !isPresence ? ['subscription_count'] : []),
+    ]
+    const answer = await this.#request(
+      'GET',
+      `/channels/${channel}`,
+      attributes.length > 0 ? { info: attributes.join(',') } : {},
+    )
+    const { user_count: userCount, subscription_count: subscriptionCount } = answer
+    return {
+      occupied: answer['occupied'] === true,
+      ...(typeof userCount === 'number' ? { userCount } : {}),
+      ...(typeof subscriptionCount === 'number' ? { subscriptionCount } : {}),
+    }
+  }
+
+  async #request(
+    method: 'GET' | 'POST',
+    path: string,
+    params: Readonly<Record<string, string>> = {},
+  ): Promise<Record<string, unknown>> {
+    const { status, body, fault } = await this.#transport.request(method, path, params)
+    if (status === 0) throw new PusherError('pusher_unreachable', `Pusher does not answer: ${fault}`, { path })
+    const answer = parseObject(body)
+    if (status >= 300 || answer === undefined || 'error' in answer) {
+      throw new PusherError('pusher_rejected', `Pusher answers ${status} to ${path}`, { path, status })
+    }
+    return answer
+  }
+}
+
+function checkChannel(channel: string): void {
+  if (!isChannelName(channel)) throw new PusherError('invalid_request', 'Not a channel name')
+}
+
+function parseObject(body: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body)
+    return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
 }

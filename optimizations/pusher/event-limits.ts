@@ -32,33 +32,32 @@ export function isEncryptedChannel(channel: string): boolean {
 }
 
 /** Names of an event, checked; throws `invalid_event` or, for more than 100 channels, `event_too_large`. */
-export function checkNames(channels: readonly string[], event: string, socketId: string | undefined): void {
+export function checkNames(channels: readonly unknown[], event: unknown, socketId: unknown): void {
   const { channelsPerEvent, channelNameLength, eventNameLength } = PUSHER_LIMITS
-  if (channels.length === 0) throw new PusherError('invalid_event', `Event "${event}" names no channel`, { event })
+  const name = String(event).slice(0, eventNameLength)
+  if (channels.length === 0) throw new PusherError('invalid_event', `Event "${name}" names no channel`, { event: name })
   if (channels.length > channelsPerEvent) {
+    const actual = channels.length
     throw new PusherError(
       'event_too_large',
-      `Event "${event}" names ${channels.length} channels, ${channelsPerEvent} are allowed`,
-      { event, actual: channels.length, allowed: channelsPerEvent },
+      `Event "${name}" names ${actual} channels, ${channelsPerEvent} are allowed`,
+      { event: name, actual, allowed: channelsPerEvent },
     )
   }
-  const bad = channels.find((channel) => !isChannelName(channel))
-  if (bad !== undefined) {
-    const channel = String(bad).slice(0, channelNameLength + 1)
-    throw new PusherError('invalid_event', `"${channel}" is not a channel name`, { channel, event })
+  for (const candidate of channels) {
+    if (isChannelName(candidate)) continue
+    const channel = String(candidate).slice(0, channelNameLength + 1)
+    throw new PusherError('invalid_event', `"${channel}" is not a channel name`, { channel, event: name })
   }
   if (typeof event !== 'string' || event === '' || event.length > eventNameLength) {
     throw new PusherError('invalid_event', `An event name has 1 to ${eventNameLength} characters`, {
       channel: channels[0],
-      actual: event.length,
+      actual: String(event).length,
       allowed: eventNameLength,
     })
   }
   if (socketId !== undefined && !isSocketId(socketId)) {
-    throw new PusherError('invalid_event', `"${socketId.slice(0, 50)}" is not a socket id`, {
-      channel: channels[0],
-      event,
-    })
+    throw new PusherError('invalid_event', 'Not a socket id', { channel: channels[0], event })
   }
 }
 

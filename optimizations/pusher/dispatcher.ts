@@ -1,0 +1,271 @@
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
+import { isEncryptedChannel } from './event-limits.ts'
+import { EventQueue, type EventQueueOptions } from './event-queue.ts'
+import type { Shipment } from './lane-schedule.ts'
+import type { PublisherStatistics } from './publisher-statistics.ts'
+import type { PusherTransport, SendOutcome } from './pusher-transport.ts'
+import type { QueuedEvent } from './queued-event.ts'
+import type { RateLimiter } from './rate-limiter.ts'
+import { retryDelayMs } from './retry-delay.ts'
+import { batchItem, multiChannelBody, stampJson, type Encrypt } from './wire-format.ts'
+
+export interface DispatcherOptions extends EventQueueOptions {
+  /** Requests at a time: the connections of the transport. */
+  readonly poolSize: number
+  readonly batchSize: number
+  /** How long an event waits for company while a request is under way. */
+  readonly batchTimeoutMs: number
+  readonly retryBaseMs: number
+  readonly retryMaxMs: number
+  /** An event that keeps failing is dead-lettered at this age. Waiting while Pusher is down does not count as failing. */
+  readonly giveUpAfterMs: number
+}
+
+export interface DispatcherDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly tasks: BackgroundTasks
+  readonly transport: PusherTransport
+  readonly limiter: RateLimiter
+  readonly breaker: CircuitBreaker
+  readonly statistics: PublisherStatistics
+  readonly encrypt: Encrypt
+}
+
+/** Sends the queue of one app: when nothing is under way at once, otherwise in batches that fill meanwhile. */
+export class Dispatcher {
+  readonly queue: EventQueue
+  readonly #deps: DispatcherDependencies
+  readonly #options: DispatcherOptions
+  #inFlight = 0
+  #credit = 0
+  #throttles = 0
+  #isPumpDue = false
+  #isAwaitingTokens = false
+  #isDraining = false
+  #isStopped = false
+  #timer: Disposable | undefined
+  #timerDueAt = Infinity
+  #whenEmpty: (() => void) | undefined
+
+  constructor(deps: DispatcherDependencies, options: DispatcherOptions) {
+    this.#deps = deps
+    this.#options = options
+    const onReady = (): void => this.#pump()
+    this.queue = new EventQueue({ ...deps, onReady, onEmpty: () => this.#whenEmpty?.() }, options)
+  }
+
+  /** Accepts all events or, by throwing `queue_full`, none. */
+  submit(events: readonly QueuedEvent[]): void {
+    this.queue.admit(events)
+    // Not now but after the caller's turn: what else it publishes in the same turn goes in the same request.
+    if (this.#isPumpDue) return
+    this.#isPumpDue = true
+    queueMicrotask(() => this.#pump())
+  }
+
+  /** Sends everything without waiting for company; resolves when nothing is left or `deadlineMs` is over. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#isDraining = true
+    this.#pump()
+    const stop = new AbortController()
+    await Promise.race([this.#empty(), this.#deps.clock.sleep(deadlineMs, stop.signal).catch(() => undefined)])
+    stop.abort()
+  }
+
+  /** Breaks off what is under way and ends what is left: given back to the outbox, or dead-lettered. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#timer?.[Symbol.dispose]()
+    this.#deps.limiter.close()
+    this.queue.retireAll('stopped')
+    await this.#deps.transport.close()
+    await this.#empty()
+  }
+
+  #empty(): Promise<void> {
+    if (this.queue.pending === 0) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whenEmpty = resolve
+    return promise
+  }
+
+  readonly #pump = (): void => {
+    this.#isPumpDue = false
+    const { breaker } = this.#deps
+    while (this.#shouldSend()) {
+      const waitMs = breaker.waitMs()
+      if (waitMs > 0) return this.#pumpIn(waitMs)
+      const wanted = Math.min(this.#options.batchSize, this.queue.lanes.ready)
+      if (!this.#takeTokens(wanted)) return this.#awaitTokens(wanted)
+      const shipment = this.queue.take(wanted)
+      if (shipment === undefined) return
+      breaker.pass()
+      this.#inFlight += 1
+      this.#deps.tasks.run('pusher.send', () => this.#ship(shipment, wanted))
+    }
+    const { ready, longestWaitMs } = this.queue.lanes
+    if (ready > 0 && this.#hasFreeConnection()) this.#pumpIn(this.#options.batchTimeoutMs - longestWaitMs)
+  }
+
+  #hasFreeConnection(): boolean {
+    return !this.#isStopped && !this.#isAwaitingTokens && this.#inFlight < this.#options.poolSize
+  }
+
+  #shouldSend(): boolean {
+    const { ready } = this.queue.lanes
+    if (ready === 0 || !this.#hasFreeConnection()) return false
+    if (this.#inFlight === 0 || ready >= this.#options.batchSize || this.#isDraining) return true
+    return this.queue.lanes.isUrgent || this.queue.lanes.longestWaitMs >= this.#options.batchTimeoutMs
+  }
+
+  /** One timer at a time, the earliest: whatever it was set for, the pump looks at everything. */
+  #pumpIn(ms: number): void {
+    const dueAt = this.#deps.clock.monotonic() + ms
+    if (dueAt >= this.#timerDueAt) return
+    this.#timer?.[Symbol.dispose]()
+    this.#timerDueAt = dueAt
+    this.#timer = this.#deps.clock.schedule(ms, () => {
+      this.#timerDueAt = Infinity
+      this.#pump()
+    })
+  }
+
+  #takeTokens(wanted: number): boolean {
+    const missing = wanted - this.#credit
+    if (missing > 0 && !this.#deps.limiter.tryTake(missing)) return false
+    this.#credit = Math.max(0, -missing)
+    return true
+  }
+
+  #awaitTokens(wanted: number): void {
+    this.#isAwaitingTokens = true
+    this.#deps.statistics.rateLimitWaits += 1
+    this.#deps.tasks.run('pusher.rate-limit', async () => {
+      const missing = wanted - this.#credit
+      if (!(await this.#deps.limiter.take(missing))) return
+      this.#credit += missing
+      this.#isAwaitingTokens = false
+      this.#pump()
+    })
+  }
+
+  async #ship(shipment: Shipment, paid: number): Promise<void> {
+    // A multi-channel event costs one token a channel, and its width is known only now.
+    const owed = shipment.events.length - paid
+    if (owed > 0) this.#deps.limiter.charge(owed)
+    else this.#credit -= owed
+    const { again, outcome } = await this.#deliver(shipment.events, shipment.form)
+    this.#inFlight -= 1
+    this.#putBack(shipment, again, outcome)
+    // After everybody who waited for this answer: what they publish next belongs in the same batch.
+    setImmediate(this.#pump)
+  }
+
+  #putBack(shipment: Shipment, again: readonly QueuedEvent[], outcome: SendOutcome): void {
+    const { clock, random } = this.#deps
+    const now = clock.monotonic()
+    const reason = outcome.kind === 'delivered' ? 'ok' : outcome.reason
+    for (const event of again) {
+      if (this.#isStopped) this.queue.retire(event, 'stopped')
+      else if (now >= event.input.deadlineAt) this.queue.expire(event)
+      else if (now - event.input.acceptedAt >= this.#options.giveUpAfterMs)
+        this.queue.retire(event, `gave_up_${reason}`)
+      else this.#deps.statistics.retries += 1
+    }
+    const isFault = outcome.kind === 'unavailable'
+    const failed = new Set(isFault ? again.map((event) => event.input.channel) : [])
+    for (const lane of shipment.lanes) {
+      if (failed.has(lane.channel)) lane.failures += 1
+      else if (outcome.kind !== 'throttled') lane.failures = 0
+    }
+    const { retryBaseMs, retryMaxMs } = this.#options
+    // After a 429 the limiter holds everything back, and no lane has to rest besides.
+    this.queue.finish(shipment, again, (failures) =>
+      isFault ? retryDelayMs(random, failures, retryBaseMs, retryMaxMs) : 0,
+    )
+  }
+
+  /**
+   * Sends events in one request and ends them by its answer. Where Pusher refuses what a request carries, halves of it
+   * are sent one after the other, until the event that it refuses is alone. Answers what is to be sent again.
+   */
+  async #deliver(
+    events: readonly QueuedEvent[],
+    form: Shipment['form'],
+  ): Promise<{ readonly again: readonly QueuedEvent[]; readonly outcome: SendOutcome }> {
+    const outcome = await this.#request(events, form)
+    if (outcome.kind === 'delivered') {
+      if (events.length > 1) this.#deps.statistics.batchEventsSent += events.length
+      for (const event of events) this.queue.end(event, 'delivered', 'ok')
+      return { again: [], outcome }
+    }
+    if (outcome.kind !== 'refused') return { again: events, outcome }
+    if (outcome.scope === 'app' || events.length === 1) {
+      for (const event of events) {
+        if (outcome.scope === 'app') this.queue.retire(event, outcome.reason)
+        else this.queue.end(event, 'dead_lettered', outcome.reason)
+      }
+      return { again: [], outcome }
+    }
+    this.#deps.limiter.charge(events.length)
+    const middle = Math.ceil(events.length / 2)
+    const second = events.slice(middle)
+    const first = await this.#deliver(events.slice(0, middle), 'batch')
+    // The second half may hold later events of the same channels.
+    if (first.again.length > 0) return { again: [...first.again, ...second], outcome: first.outcome }
+    return this.#deliver(second, 'batch')
+  }
+
+  async #request(events: readonly QueuedEvent[], form: Shipment['form']): Promise<SendOutcome> {
+    const { statistics, breaker, limiter, transport } = this.#deps
+    for (const event of events) event.attempts += 1
+    statistics.requests += 1
+    statistics.eventsRequested += events.length
+    const outcome = await (form === 'multi'
+      ? transport.send('/events', this.#multiBody(events))
+      : transport.send('/batch_events', `{"batch":[${events.map((event) => this.#wire(event)).join(',')}]}`))
+    if (outcome.kind === 'unavailable') {
+      statistics.connectionErrors += 1
+      breaker.fail()
+      if (outcome.retryAfterMs !== undefined) limiter.pause(outcome.retryAfterMs)
+      return outcome
+    }
+    const wasOpen = breaker.state !== 'closed'
+    breaker.succeed()
+    if (wasOpen) this.queue.lanes.wakeAll()
+    if (outcome.kind === 'throttled') this.#onThrottled(outcome.retryAfterMs)
+    else this.#throttles = 0
+    return outcome
+  }
+
+  #onThrottled(retryAfterMs: number | undefined): void {
+    const { statistics, limiter, random } = this.#deps
+    statistics.rateLimitHits += 1
+    const { retryBaseMs, retryMaxMs } = this.#options
+    limiter.slowDown()
+    limiter.pause(retryAfterMs ?? retryDelayMs(random, this.#throttles, retryBaseMs, retryMaxMs))
+    this.#throttles += 1
+  }
+
+  #wire(event: QueuedEvent): string {
+    if (event.wire !== undefined) return event.wire
+    const { channel, id, json, publishedAt, socketId } = event.input
+    const stamped = stampJson(json, { id, after: this.queue.link(event), at: publishedAt })
+    const data = isEncryptedChannel(channel) ? this.#deps.encrypt(channel, stamped) : stamped
+    event.wire = batchItem(channel, event.input.event, data, socketId)
+    return event.wire
+  }
+
+  /** All channels get the same bytes, so that the stamp names no event before it: each channel has another one. */
+  #multiBody(events: readonly QueuedEvent[]): string {
+    const [{ input }] = events as readonly [QueuedEvent]
+    for (const event of events) this.queue.link(event)
+    const stamped = stampJson(input.json, { id: input.id, after: undefined, at: input.publishedAt })
+    const channels = events.map((event) => event.input.channel)
+    return multiChannelBody(channels, input.event, stamped, input.socketId)
+  }
+}

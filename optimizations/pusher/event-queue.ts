@@ -1,0 +1,205 @@
+import { LRUCache } from 'lru-cache'
+
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { PusherError } from './errors.ts'
+import type { EventOutcomeKind } from './event-outcome.ts'
+import { LaneSchedule, type LaneScheduleOptions, type Shipment } from './lane-schedule.ts'
+import type { PublisherStatistics } from './publisher-statistics.ts'
+import type { QueuedEvent } from './queued-event.ts'
+
+/**
+ * What happens to an event that finds the queue full. refuse: publish() rejects with `queue_full`. drop_oldest: the one
+ * queued longest makes room. drop_newest: the new one ends at once. coalesce: it takes the place of the event before it on
+ * its channel if that has the same name and socket id, otherwise it is refused.
+ */
+export type FullQueuePolicy = 'refuse' | 'drop_oldest' | 'drop_newest' | 'coalesce'
+
+export interface EventQueueOptions extends LaneScheduleOptions {
+  readonly maxQueuedEvents: number
+  readonly maxQueuedBytes: number
+  readonly whenFull: FullQueuePolicy
+}
+
+/** Channels whose last event is remembered, to link the next one to it. */
+const MAX_LINKED_CHANNELS = 10_000
+
+/**
+ * Every event between acceptance and its end, queued or on its way: bounded in number and bytes, except for what comes
+ * from the outbox, whose relay bounds itself. The one place where events end.
+ */
+export class EventQueue {
+  readonly #clock: Clock
+  readonly #statistics: PublisherStatistics
+  readonly #options: EventQueueOptions
+  readonly #onEmpty: () => void
+  readonly #lanes: LaneSchedule
+  /** In the order of acceptance; without those on their way. */
+  readonly #queued = new Set<QueuedEvent>()
+  readonly #lastIds = new LRUCache<string, string>({ max: MAX_LINKED_CHANNELS })
+  #pending = 0
+  #bytes = 0
+
+  constructor(
+    deps: {
+      readonly clock: Clock
+      readonly statistics: PublisherStatistics
+      readonly onReady: () => void
+      readonly onEmpty: () => void
+    },
+    options: EventQueueOptions,
+  ) {
+    this.#clock = deps.clock
+    this.#statistics = deps.statistics
+    this.#options = options
+    this.#onEmpty = deps.onEmpty
+    this.#lanes = new LaneSchedule(deps, options)
+  }
+
+  /** Which events may go next. */
+  get lanes(): Pick<LaneSchedule, 'ready' | 'isUrgent' | 'longestWaitMs' | 'wakeAll'> {
+    return this.#lanes
+  }
+
+  /** Accepted and not ended. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Age of the event queued longest, in milliseconds. */
+  get oldestAgeMs(): number {
+    for (const event of this.#queued) return this.#clock.monotonic() - event.input.acceptedAt
+    return 0
+  }
+
+  /** Share of the bound that is used, of the tighter one of the two. */
+  get fill(): number {
+    const { maxQueuedEvents, maxQueuedBytes } = this.#options
+    return Math.max(this.#pending / maxQueuedEvents, this.#bytes / maxQueuedBytes)
+  }
+
+  /** Accepts all events or, by throwing `queue_full`, none. */
+  admit(events: readonly QueuedEvent[]): void {
+    const isBounded = !events[0]?.input.isFromOutbox
+    const isFull = isBounded && !this.#fits(events)
+    if (isFull && this.#options.whenFull !== 'drop_newest') this.#makeRoom(events)
+    this.#statistics.accepted += events.length
+    for (const event of events) {
+      this.#pending += 1
+      this.#bytes += event.input.bytes
+      if (isFull && this.#options.whenFull === 'drop_newest') this.end(event, 'refused', 'dropped_newest')
+      else this.#push(event)
+    }
+  }
+
+  take(limit: number): Shipment | undefined {
+    const shipment = this.#lanes.take(limit)
+    for (const event of shipment?.events ?? []) this.#queued.delete(event)
+    return shipment
+  }
+
+  /** A request is over: what is to be sent again goes back to the heads of its lanes, which rest for `delayMs(lane)`. */
+  finish(shipment: Shipment, again: readonly QueuedEvent[], delayMs: (failures: number) => number): void {
+    for (const event of again) if (event.end === undefined) this.#queued.add(event)
+    for (const lane of shipment.lanes) {
+      const its = again.filter((event) => event.end === undefined && event.input.channel === lane.channel)
+      this.#lanes.finish(lane, its, its.length > 0 ? delayMs(lane.failures) : 0)
+    }
+  }
+
+  end(event: QueuedEvent, outcome: EventOutcomeKind, reason: string): void {
+    if (event.end !== undefined) return
+    this.#pending -= 1
+    this.#bytes -= event.input.bytes
+    const { channel } = event.input
+    this.#statistics.recordEnd(channel, event.finish(outcome, reason, this.#clock.monotonic()))
+    if (this.#queued.delete(event)) this.#lanes.forget(event)
+    if (outcome === 'released') this.#releaseFollowers(channel, reason)
+    // Subscribers are to see the gap: the next event of the channel names this one as the one before it.
+    else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#lastIds.set(channel, event.input.id)
+    if (this.#pending === 0) this.#onEmpty()
+  }
+
+  /** Ends an event that cannot be sent: back to the outbox where it came from there, otherwise lost and counted. */
+  retire(event: QueuedEvent, reason: string): void {
+    this.end(event, event.input.isFromOutbox ? 'released' : 'dead_lettered', reason)
+  }
+
+  /** Ends an event whose deadline has passed. */
+  expire(event: QueuedEvent): void {
+    this.end(event, event.input.isFromOutbox ? 'released' : 'expired', 'deadline')
+  }
+
+  retireAll(reason: string): void {
+    for (const event of this.#queued) this.retire(event, reason)
+  }
+
+  /** The id of the event before this one on its channel, as far as known; from now on this one is the last. */
+  link(event: QueuedEvent): string | undefined {
+    const { channel, id } = event.input
+    const before = this.#lastIds.get(channel)
+    this.#lastIds.set(channel, id)
+    // It was linked before, when it went to all its channels in one request.
+    return before === id ? undefined : before
+  }
+
+  #push(event: QueuedEvent): void {
+    const { deadlineAt } = event.input
+    this.#queued.add(event)
+    const replaced = this.#lanes.push(event)
+    if (replaced !== undefined) this.end(replaced, 'coalesced', 'coalesced')
+    if (deadlineAt === Infinity) return
+    event.timer = this.#clock.schedule(deadlineAt - this.#clock.monotonic(), () => {
+      // One on its way may be delivered yet; it is looked at again when it comes back.
+      if (this.#queued.has(event)) this.expire(event)
+    })
+  }
+
+  /** The order of the channel holds in the outbox too: what came after is given back with it. */
+  #releaseFollowers(channel: string, reason: string): void {
+    for (const event of this.#lanes.queuedOn(channel)) {
+      if (event.input.isFromOutbox) this.end(event, 'released', reason)
+    }
+  }
+
+  #fits(events: readonly QueuedEvent[]): boolean {
+    const bytes = events.reduce((sum, event) => sum + event.input.bytes, 0)
+    const { maxQueuedEvents, maxQueuedBytes } = this.#options
+    return this.#pending + events.length <= maxQueuedEvents && this.#bytes + bytes <= maxQueuedBytes
+  }
+
+  #makeRoom(events: readonly QueuedEvent[]): void {
+    const { whenFull, maxQueuedEvents, maxQueuedBytes } = this.#options
+    if (whenFull === 'drop_oldest') {
+      for (const oldest of this.#queued) {
+        this.end(oldest, 'refused', 'dropped_oldest')
+        if (this.#fits(events)) return
+      }
+    }
+    if (whenFull === 'coalesce' && events.every((event) => this.#predecessor(event) !== undefined)) {
+      for (const event of events) {
+        const before = this.#predecessor(event)
+        if (before !== undefined) this.end(before, 'coalesced', 'coalesced_when_full')
+      }
+      if (this.#fits(events)) return
+    }
+    for (const _event of events) this.#statistics.recordRejected('queue_full')
+    throw new PusherError('queue_full', `${this.#pending} events wait to be sent`, {
+      channel: events[0]?.input.channel,
+      event: events[0]?.input.event,
+      pending: this.#pending,
+      maxQueuedEvents,
+      bytes: this.#bytes,
+      maxQueuedBytes,
+    })
+  }
+
+  #predecessor(event: QueuedEvent): QueuedEvent | undefined {
+    const { channel, socketId } = event.input
+    const before = this.#lanes.last(channel)
+    return before?.input.event === event.input.event && before.input.socketId === socketId ? before : undefined
+  }
+}

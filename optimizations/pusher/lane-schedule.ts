@@ -1,0 +1,224 @@
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { isEncryptedChannel, PUSHER_LIMITS } from './event-limits.ts'
+import { ChannelLane } from './channel-lane.ts'
+import type { QueuedEvent } from './queued-event.ts'
+
+/** What goes into one request, with the lanes that wait for its answer. */
+export interface Shipment {
+  /** `multi`: one event to many channels. */
+  readonly form: 'batch' | 'multi'
+  readonly events: readonly QueuedEvent[]
+  readonly lanes: readonly ChannelLane[]
+}
+
+export interface LaneScheduleOptions {
+  /**
+   * How many events of one channel share a request. Servers take a batch in its order; where that must not be relied
+   * on, 1 keeps the order by waiting for each answer.
+   */
+  readonly channelEventsPerBatch: number
+}
+
+/**
+ * A lane of lower priority goes first once it has waited so much longer: no lane starves. By class, in milliseconds;
+ * `immediate` is 0.
+ */
+const HEAD_START_MS = [0, 0, 1_000, 5_000] as const
+
+/**
+ * Which events may go next: first in first out within a channel, with at most one request under way per channel; between
+ * channels in turn, by priority and waiting time. Lanes exist only while they hold or await something.
+ */
+export class LaneSchedule {
+  readonly #clock: Clock
+  readonly #options: LaneScheduleOptions
+  readonly #onReady: () => void
+  readonly #lanes = new Map<string, ChannelLane>()
+  readonly #readyByClass = [0, 1, 2, 3].map(() => new Set<ChannelLane>())
+  #ready = 0
+
+  constructor(deps: { readonly clock: Clock; readonly onReady: () => void }, options: LaneScheduleOptions) {
+    this.#clock = deps.clock
+    this.#onReady = deps.onReady
+    this.#options = options
+  }
+
+  /** Events that may be sent now. */
+  get ready(): number {
+    return this.#ready
+  }
+
+  /** Whether an `immediate` event may be sent now. */
+  get isUrgent(): boolean {
+    return this.#classSet(0).size > 0
+  }
+
+  /** How long the lane that has been ready longest has waited, in milliseconds. */
+  get longestWaitMs(): number {
+    let since = Infinity
+    for (const lanes of this.#readyByClass) for (const lane of first(lanes)) since = Math.min(since, lane.readySince)
+    return since === Infinity ? 0 : this.#clock.monotonic() - since
+  }
+
+  /** Queues an event, and answers the queued one that it takes the place of, if any. */
+  push(event: QueuedEvent): QueuedEvent | undefined {
+    const { channel, priorityClass } = event.input
+    let lane = this.#lanes.get(channel)
+    if (lane === undefined) {
+      lane = new ChannelLane(channel)
+      this.#lanes.set(channel, lane)
+    }
+    const replaced = lane.push(event)
+    if (lane.state === 'idle') this.#makeReady(lane)
+    else if (lane.state === 'ready') {
+      this.#ready += 1
+      if (priorityClass < lane.readyClass) {
+        this.#classSet(lane.readyClass).delete(lane)
+        this.#enterClass(lane)
+      }
+    }
+    return replaced
+  }
+
+  /** To be called when a queued event has ended. */
+  forget(event: QueuedEvent): void {
+    const lane = this.#lanes.get(event.input.channel)
+    if (lane === undefined) return
+    lane.forget(event)
+    if (lane.state !== 'ready') return
+    this.#ready -= 1
+    if (lane.live > 0) return
+    this.#classSet(lane.readyClass).delete(lane)
+    this.#settle(lane)
+  }
+
+  /** The event queued last on a channel, while it is still there. */
+  last(channel: string): QueuedEvent | undefined {
+    return this.#lanes.get(channel)?.last()
+  }
+
+  /** The next request of at most `limit` events, or undefined when nothing may be sent. */
+  take(limit: number): Shipment | undefined {
+    const events: QueuedEvent[] = []
+    const lanes: ChannelLane[] = []
+    for (let lane = this.#next(); lane !== undefined && events.length < limit; lane = this.#next()) {
+      const isSuspect = lane.failures > 0
+      if (isSuspect && events.length > 0) break
+      const group = this.#wholeGroup(lane)
+      if (group !== undefined && events.length === 0) return group
+      this.#leaveReady(lane)
+      lane.state = 'busy'
+      lanes.push(lane)
+      const room = Math.min(limit - events.length, this.#options.channelEventsPerBatch)
+      for (let taken = 0; taken < room; taken += 1) {
+        const event = lane.take()
+        if (event === undefined) break
+        events.push(event)
+      }
+      if (isSuspect) break
+    }
+    return events.length === 0 ? undefined : { form: 'batch', events, lanes }
+  }
+
+  /** A request is over: what is to be sent again goes back to the head of its lane, which rests for `delayMs`. */
+  finish(lane: ChannelLane, again: readonly QueuedEvent[], delayMs: number): void {
+    if (again.length > 0) lane.putBack(again)
+    if (delayMs <= 0 || lane.live === 0) {
+      this.#settle(lane)
+      return
+    }
+    lane.state = 'resting'
+    lane.rest = this.#clock.schedule(delayMs, () => {
+      this.#settle(lane)
+      this.#onReady()
+    })
+  }
+
+  /** Ends every rest: what they waited for is over. */
+  wakeAll(): void {
+    for (const lane of this.#lanes.values()) {
+      if (lane.state !== 'resting') continue
+      lane.rest?.[Symbol.dispose]()
+      this.#settle(lane)
+    }
+  }
+
+  /** All queued events of a channel, head first. */
+  queuedOn(channel: string): readonly QueuedEvent[] {
+    return [...(this.#lanes.get(channel)?.queued() ?? [])]
+  }
+
+  #classSet(priorityClass: number): Set<ChannelLane> {
+    return this.#readyByClass[priorityClass] as Set<ChannelLane>
+  }
+
+  #makeReady(lane: ChannelLane): void {
+    lane.state = 'ready'
+    lane.readySince = this.#clock.monotonic()
+    this.#enterClass(lane)
+    this.#ready += lane.live
+  }
+
+  #enterClass(lane: ChannelLane): void {
+    lane.readyClass = lane.priorityClass
+    this.#classSet(lane.readyClass).add(lane)
+  }
+
+  #leaveReady(lane: ChannelLane): void {
+    this.#classSet(lane.readyClass).delete(lane)
+    this.#ready -= lane.live
+  }
+
+  /** A lane that waits for nothing: ready when it holds something, otherwise gone. */
+  #settle(lane: ChannelLane): void {
+    lane.rest = undefined
+    if (lane.live > 0) {
+      this.#makeReady(lane)
+      return
+    }
+    lane.state = 'idle'
+    this.#lanes.delete(lane.channel)
+  }
+
+  #next(): ChannelLane | undefined {
+    let best: ChannelLane | undefined
+    let bestAt = Infinity
+    for (const [priorityClass, lanes] of this.#readyByClass.entries()) {
+      for (const lane of first(lanes)) {
+        const at = lane.readySince + (HEAD_START_MS[priorityClass] ?? 0)
+        if (at < bestAt) [best, bestAt] = [lane, at]
+      }
+    }
+    return best
+  }
+
+  /**
+   * One request for an event to many channels, where that is the cheaper form (it fills a batch by itself, or nothing
+   * else is to be sent) and the order allows it (the event is at the head of each of its lanes).
+   */
+  #wholeGroup(lane: ChannelLane): Shipment | undefined {
+    const group = lane.peek()?.group
+    if (group === undefined || group.isSplit) return undefined
+    const { events } = group
+    const lanes = events.map((event) => this.#lanes.get(event.input.channel))
+    const isWhole = events.every((event, index) => {
+      const its = lanes[index]
+      return its?.state === 'ready' && its.failures === 0 && its.peek() === event
+    })
+    group.isSplit = true
+    if (!isWhole || (events.length < PUSHER_LIMITS.eventsPerBatch && events.length < this.#ready)) return undefined
+    if (events.some((event) => isEncryptedChannel(event.input.channel))) return undefined
+    for (const its of lanes as ChannelLane[]) {
+      this.#leaveReady(its)
+      its.take()
+      its.state = 'busy'
+    }
+    return { form: 'multi', events, lanes: lanes as ChannelLane[] }
+  }
+}
+
+/** At most one element: the oldest of a set. */
+function first<T>(set: ReadonlySet<T>): readonly T[] {
+  for (const element of set) return [element]
+  return []
+}

@@ -1,0 +1,167 @@
+import { Pool, type Dispatcher } from 'undici'
+
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { apiOrigin, createPusherLibrary, type PusherApp } from './pusher-app.ts'
+import { parseRetryAfter } from './retry-delay.ts'
+
+/**
+ * What became of a request. delivered: Pusher has it. throttled: 429. unavailable: 5xx, or no answer in time, in which
+ * case it may have been delivered all the same. refused: it will be refused every time, because of what it carries
+ * (`event`) or because of the app's credentials, quota or address (`app`).
+ */
+export type SendOutcome =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'throttled' | 'unavailable'; readonly reason: string; readonly retryAfterMs?: number | undefined }
+  | { readonly kind: 'refused'; readonly scope: 'event' | 'app'; readonly reason: string }
+
+export interface HttpAnswer {
+  /** 0 when nothing answered. */
+  readonly status: number
+  readonly body: string
+  readonly retryAfterMs: number | undefined
+  /** A short stable word, when the answer is missing or broken off. */
+  readonly fault: string | undefined
+}
+
+/** Signed requests to one app's HTTP API. Nothing here rejects: a fault is an answer too. */
+export interface PusherTransport {
+  /** `path` is relative to the app: `/batch_events`. */
+  send(path: string, body: string): Promise<SendOutcome>
+  request(method: 'GET' | 'POST', path: string, params?: Readonly<Record<string, string>>): Promise<HttpAnswer>
+  /** Breaks off what is under way. */
+  close(): Promise<void>
+}
+
+export interface TransportOptions {
+  /** Connections kept open to the app, and so the most requests at a time. */
+  readonly poolSize: number
+  readonly connectTimeoutMs: number
+  /** From a request until its status. */
+  readonly requestTimeoutMs: number
+  /** From the status until the end of the body. */
+  readonly bodyTimeoutMs: number
+}
+
+const MAX_BODY_CHARACTERS = 65_536
+const HEADERS = { 'content-type': 'application/json', 'x-pusher-library': 'hotpath' }
+/** Wrong key or secret, app disabled or over its quota, app unknown: no fault of the event. */
+const APP_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 404])
+
+/** Opens no connection before the first request. */
+export function createPusherTransport(app: PusherApp, options: TransportOptions, clock: Clock): PusherTransport {
+  const library = createPusherLibrary(app)
+  const base = `/apps/${encodeURIComponent(app.appId)}`
+  const pool = new Pool(apiOrigin(app), {
+    connections: options.poolSize,
+    pipelining: 1,
+    connectTimeout: options.connectTimeoutMs,
+    headersTimeout: options.requestTimeoutMs,
+    bodyTimeout: options.bodyTimeoutMs,
+  })
+
+  const exchange = (
+    method: 'GET' | 'POST',
+    relative: string,
+    body: string | undefined,
+    params: Readonly<Record<string, string>> = {},
+  ): Promise<HttpAnswer> => {
+    const path = base + relative
+    const query = library.createSignedQueryString({ method, path, params, ...(body === undefined ? {} : { body }) })
+    const handler = new AnswerHandler(clock, options.bodyTimeoutMs)
+    try {
+      pool.dispatch({ method, path: `${path}?${query}`, headers: HEADERS, body: body ?? null }, handler)
+    } catch (error) {
+      handler.fail(error)
+    }
+    return handler.answer
+  }
+
+  return {
+    send: async (path, body) => classify(await exchange('POST', path, body)),
+    request: (method, path, params) => exchange(method, path, method === 'POST' ? '{}' : undefined, params),
+    close: () => pool.destroy(),
+  }
+}
+
+/** Exported for its table of tests. */
+export function classify(answer: HttpAnswer): SendOutcome {
+  const status = spokenStatus(answer)
+  if (status >= 200 && status < 300) return { kind: 'delivered' }
+  const { retryAfterMs } = answer
+  if (status === 0) return { kind: 'unavailable', reason: answer.fault ?? 'no_answer' }
+  if (status === 429) return { kind: 'throttled', reason: 'http_429', retryAfterMs }
+  if (status >= 500 || status === 408) return { kind: 'unavailable', reason: `http_${status}`, retryAfterMs }
+  return { kind: 'refused', scope: APP_STATUSES.has(status) ? 'app' : 'event', reason: `http_${status}` }
+}
+
+/**
+ * soketi answers most errors with status 200 and {"error", "code"} in the body. A body that broke off or is not JSON
+ * changes nothing about a status that was read: an event answered with 2xx is delivered.
+ */
+function spokenStatus({ status, body }: HttpAnswer): number {
+  if (status < 200 || status >= 300 || !body.startsWith('{"error"')) return status
+  try {
+    const { code } = JSON.parse(body) as { code?: unknown }
+    return typeof code === 'number' ? code : status
+  } catch {
+    return status
+  }
+}
+
+/** Collects one answer: the lowest level of undici, because a stream for each body of two bytes is what costs most. */
+class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly answer: Promise<HttpAnswer>
+  readonly #settle: (answer: HttpAnswer) => void
+  readonly #clock: Clock
+  readonly #bodyTimeoutMs: number
+  #status = 0
+  #body = ''
+  #retryAfterMs: number | undefined
+  #timer: Disposable | undefined
+
+  constructor(clock: Clock, bodyTimeoutMs: number) {
+    const { promise, resolve } = Promise.withResolvers<HttpAnswer>()
+    this.answer = promise
+    this.#settle = resolve
+    this.#clock = clock
+    this.#bodyTimeoutMs = bodyTimeoutMs
+  }
+
+  onRequestStart(): void {
+    // Required by undici's type of handler; there is nothing to prepare.
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status
+    const retryAfter = headers['retry-after']
+    if (typeof retryAfter === 'string') this.#retryAfterMs = parseRetryAfter(retryAfter, this.#clock.now())
+    // undici's own timeout starts anew with every piece, so that a body of one byte a second would never end.
+    this.#timer = this.#clock.schedule(this.#bodyTimeoutMs, () => controller.abort(new Error('slow body')))
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#body.length < MAX_BODY_CHARACTERS) this.#body += chunk.toString('utf8')
+  }
+
+  onResponseEnd(): void {
+    this.#finish(undefined)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error)
+  }
+
+  fail(error: unknown): void {
+    const code = error instanceof Error && 'code' in error ? String(error.code).toLowerCase() : 'failed'
+    this.#finish(code)
+  }
+
+  #finish(fault: string | undefined): void {
+    this.#timer?.[Symbol.dispose]()
+    this.#settle({ status: this.#status, body: this.#body, retryAfterMs: this.#retryAfterMs, fault })
+  }
+}

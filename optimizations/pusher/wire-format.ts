@@ -1,0 +1,89 @@
+import { describeError } from '#optimizations/kernel/errors.ts'
+import { PusherError } from './errors.ts'
+import { isEncryptedChannel } from './event-limits.ts'
+import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
+
+/**
+ * What travels in every event as its member `_event`, for the subscriber's helper (client/delivery-guard.js): `id` to
+ * drop duplicates, `after` (the event before it on this channel, as far as this process knows) to see gaps, `at` (when
+ * it was published, ms since the epoch) to measure the delivery.
+ */
+export interface EventStamp {
+  readonly id: string
+  readonly after: string | undefined
+  readonly at: number
+}
+
+/** Room kept for `after`, which is known only when the event is sent. A longer id is left out. */
+const MAX_AFTER_LENGTH = 40
+const STAMP_BYTES = '"_event":{"id":"","after":"","at":0000000000000},'.length + MAX_AFTER_LENGTH
+const WRAPPER_BYTES = '"data":'.length + '{}'.length
+
+/** The data as JSON; throws `invalid_event` for what JSON cannot say. */
+export function encodeData(channel: string, event: string, data: unknown): string {
+  const refuse = (why: string, cause?: unknown): PusherError =>
+    new PusherError('invalid_event', `Event "${event}" on channel "${channel}": ${why}`, { channel, event }, cause)
+  let json: string | undefined
+  try {
+    json = JSON.stringify(data)
+  } catch (error) {
+    throw refuse(`its data is not JSON: ${describeError(error)}`, error)
+  }
+  if (json === undefined) throw refuse('it has no data')
+  if (typeof data === 'object' && data !== null && '_event' in data) throw refuse('the member "_event" is reserved')
+  return json
+}
+
+/** Bytes of the `data` field as Pusher will count them: UTF-8, stamped, and encrypted where the channel asks for it. */
+export function wireBytes(channel: string, json: string, id: string): number {
+  const plain = Buffer.byteLength(json) + STAMP_BYTES + id.length + (json.startsWith('{') ? 0 : WRAPPER_BYTES)
+  if (!isEncryptedChannel(channel)) return plain
+  // {"nonce":"<24 bytes>","ciphertext":"<data and 16 bytes of authenticator>"}, both in base64.
+  return '{"nonce":"","ciphertext":""}'.length + 32 + 4 * Math.ceil((plain + 16) / 3)
+}
+
+/** An object gets the stamp as one member more; any other value becomes the member `data` beside it. */
+export function stampJson(json: string, stamp: EventStamp): string {
+  const { id, after, at } = stamp
+  const link = after === undefined || after.length > MAX_AFTER_LENGTH ? '' : `,"after":${JSON.stringify(after)}`
+  const member = `"_event":{"id":${JSON.stringify(id)}${link},"at":${at}}`
+  if (!json.startsWith('{')) return `{${member},"data":${json}}`
+  return json === '{}' ? `{${member}}` : `{${member},${json.slice(1)}`
+}
+
+/** One event of a `batch_events` body. */
+export function batchItem(channel: string, event: string, data: string, socketId: string | undefined): string {
+  const except = socketId === undefined ? '' : `,"socket_id":"${socketId}"`
+  return `{"channel":"${channel}","name":${JSON.stringify(event)},"data":${JSON.stringify(data)}${except}}`
+}
+
+/** The body of `events`: one event to several channels. */
+export function multiChannelBody(
+  channels: readonly string[],
+  event: string,
+  data: string,
+  socketId: string | undefined,
+): string {
+  const except = socketId === undefined ? '' : `,"socket_id":"${socketId}"`
+  const names = JSON.stringify(channels)
+  return `{"name":${JSON.stringify(event)},"channels":${names},"data":${JSON.stringify(data)}${except}}`
+}
+
+export type Encrypt = (channel: string, json: string) => string
+
+/**
+ * The official library's encryption. It is not exported, so an instance of its own is let trigger an event, with a
+ * `post` that keeps what would have been sent. The result is kept by the caller: a retry must not encrypt again.
+ */
+export function createEncrypt(app: PusherApp): Encrypt {
+  const library = createPusherLibrary(app)
+  let encrypted = ''
+  library.post = (options) => {
+    encrypted = (options.body as unknown as { data: string }).data
+    return Promise.resolve(undefined as never)
+  }
+  return (channel, json) => {
+    void library.trigger(channel, 'encrypt', JSON.parse(json))
+    return encrypted
+  }
+}
