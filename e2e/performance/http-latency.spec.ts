@@ -21,10 +21,9 @@ test('at 200 requests a second, 95 of 100 replies are in within 150 ms and 99 wi
   const usernames = Array.from({ length: STUDENTS }, (_, index) => `student${index + 1}`)
   const users = await Promise.all(
     usernames.map(async (username) => {
-      const { token } = await app.signIn(username)
-      const response = await fetch(`${app.url}/api/v1/lessons`, { headers: { authorization: `Bearer ${token}` } })
-      const { lessons } = (await response.json()) as { lessons: { id: string }[] }
-      return { token, lessonIds: lessons.map(({ id }) => id) }
+      const { token } = await app.session(username)
+      const { body } = await (await app.signIn(username)).get('/api/v1/lessons')
+      return { token, lessonIds: (body['lessons'] as { id: string }[]).map(({ id }) => id) }
     }),
   )
   const context: HttpMixContext = { users }
@@ -40,7 +39,7 @@ test('at 200 requests a second, 95 of 100 replies are in within 150 ms and 99 wi
     onProgress: progress.onProgress,
   })
 
-  await recordEnvironment(testInfo, app.environment)
+  await recordEnvironment(testInfo, { services: app.services })
   await recordRun(testInfo, run, { id: 'http.mix', title: 'HTTP mix, 90 % reads', targets, stretch })
   expect(run).toMeet(targets)
 })
