@@ -60,11 +60,11 @@ test('two leases of Pusher are two apps', async ({ pusher }) => {
 })
 
 test('a lease names its provider and the version of the software', async ({ postgres, redis }) => {
-  expect(postgres).toMatchObject({ provider: expect.stringMatching(/^(embedded|container|external)$/) as string })
+  expect(['embedded', 'container', 'external']).toContain(postgres.provider)
   expect(postgres.version).toMatch(/^\d+\.\d+/)
   expect(redis.version).toMatch(/\d+\.\d+/)
 })
 
 function disposable(client: Redis): AsyncDisposable & { readonly client: Redis } {
-  return { client, [Symbol.asyncDispose]: async () => void client.disconnect() }
+  return { client, [Symbol.asyncDispose]: async () => client.disconnect() }
 }
