@@ -1,6 +1,6 @@
 import { AppError } from './errors.ts'
 
-export class DeadlineExceededError extends AppError<'deadline_exceeded'> {
+class DeadlineExceededError extends AppError<'deadline_exceeded'> {
   constructor(what: string, ms: number) {
     super('deadline_exceeded', `${what} did not finish within ${ms} ms`, { retryable: true, details: { what, ms } })
   }

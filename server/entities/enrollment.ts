@@ -3,7 +3,7 @@ import { defineEntity, p } from '@mikro-orm/core'
 import { SchoolClass } from './school-class.ts'
 import { User } from './user.ts'
 
-export const ENROLLMENT_STATUSES = ['active', 'dropped', 'completed'] as const
+const ENROLLMENT_STATUSES = ['active', 'dropped', 'completed'] as const
 
 const EnrollmentSchema = defineEntity({
   name: 'Enrollment',

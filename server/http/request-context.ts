@@ -20,7 +20,7 @@ const ACCEPTED_ID = /^[\w.-]{8,64}$/
 
 const contexts = new WeakMap<Response, RequestContext>()
 
-export function requestIdOf(request: Request): string {
+function requestIdOf(request: Request): string {
   const offered = request.get('x-request-id')
   return offered !== undefined && ACCEPTED_ID.test(offered) ? offered : randomUUID()
 }

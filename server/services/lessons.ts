@@ -47,7 +47,7 @@ export interface LessonReader {
 }
 
 /** The tag of everything in the cache that was made from this lesson. */
-export const lessonTag = (lessonId: string): string => `lesson:${lessonId}`
+const lessonTag = (lessonId: string): string => `lesson:${lessonId}`
 
 const LESSON_TTL_MS = 3_600_000
 const UNKNOWN_LESSON_TTL_MS = 30_000

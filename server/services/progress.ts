@@ -39,7 +39,7 @@ const UPSERT_PROGRESS = `
   returning percent, time_spent_sec, status, completed_at`
 
 /** The channel that everybody in a class may subscribe to. */
-export const classChannel = (classId: string): string => `private-class-${classId}`
+const classChannel = (classId: string): string => `private-class-${classId}`
 
 export function createProgressService(deps: {
   readonly optimizations: Pick<Optimizations, 'transaction'>

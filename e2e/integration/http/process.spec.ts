@@ -60,7 +60,7 @@ test('SIGTERM lets the request in flight finish, refuses new ones, and ends with
     headers: { 'content-type': 'application/json' },
     body,
     duplex: 'half',
-  } as RequestInit)
+  })
   // Another request behind it on the same listener proves that the first one has been accepted.
   expect((await fetch(`${server.url}/health/live`, { headers: { connection: 'close' } })).status).toBe(200)
 
