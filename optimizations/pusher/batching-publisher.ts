@@ -5,7 +5,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Health } from '#optimizations/kernel/health.ts'
 import type { ChannelState } from './channel-state.ts'
 import { PusherError } from './errors.ts'
-import { checkNames, checkSize } from './event-limits.ts'
+import { checkChannelCount, checkNames, checkSize } from './event-limits.ts'
 import type { EventOutcome } from './event-outcome.ts'
 import type { EventOutbox, OutboxEvent } from './outbox.ts'
 import type { OutboxRelay } from './outbox-relay.ts'
@@ -14,7 +14,7 @@ import { checkPublisherHealth } from './publisher-health.ts'
 import type { EventToPublish, Publisher, PublishOptions, PublishReceipt, StopReport } from './publisher.ts'
 import { shardOf, type PublisherShard } from './publisher-shard.ts'
 import { PRIORITY_CLASS, QueuedEvent, type ChannelGroup } from './queued-event.ts'
-import { encodeData, wireBytes } from './wire-format.ts'
+import { encodeData, wireBytes, wireId } from './wire-format.ts'
 
 export interface BatchingPublisherDependencies {
   readonly clock: Clock
@@ -49,7 +49,7 @@ export class BatchingPublisher implements Publisher {
   readonly #deps: BatchingPublisherDependencies
   readonly #options: BatchingPublisherOptions
   /** Ids of this process: unique by its prefix, and cheaper than a UUID for every event. */
-  readonly #idPrefix = randomUUID().slice(0, 13)
+  readonly #idPrefix = randomUUID().slice(0, 8)
   #nextId = 0
   #relay: OutboxRelay | undefined
   #stopping: Promise<StopReport> | undefined
@@ -88,7 +88,7 @@ export class BatchingPublisher implements Publisher {
   /** For the relay: queues an event of the outbox, and answers its end. */
   async relay(event: OutboxEvent, deadlineMs: number): Promise<EventOutcome> {
     const options = { socketId: event.socketId ?? undefined, deadlineMs }
-    const draft = { id: event.id, event: event.event, data: event.data, options, isFromOutbox: true }
+    const draft = { id: wireId(event.id), event: event.event, data: event.data, options, isFromOutbox: true }
     const events = this.#prepare(event.channel, draft)
     this.#submit(events)
     return new QueuedReceipt(events).settled
@@ -151,7 +151,7 @@ export class BatchingPublisher implements Publisher {
     try {
       if (typeof channel === 'string') return [this.#prepareOne(channel, draft, undefined)]
       const channels = [...new Set(channel)]
-      checkNames(channels, draft.event, draft.options.socketId)
+      checkChannelCount(channels, draft.event)
       const [first] = channels as [string]
       const json = encodeData(first, draft.event, draft.data)
       const events = channels.map((name) => this.#prepareOne(name, draft, json))
@@ -167,7 +167,7 @@ export class BatchingPublisher implements Publisher {
   #prepareOne(channel: string, draft: Draft, encoded: string | undefined): QueuedEvent {
     const { id, event, data, options, isFromOutbox } = draft
     const { socketId, coalesceKey, deadlineMs, priority = 'normal', immediate = false } = options
-    if (encoded === undefined) checkNames([channel], event, socketId)
+    checkNames(channel, event, socketId)
     const json = encoded ?? encodeData(channel, event, data)
     const bytes = wireBytes(channel, json, id)
     checkSize(channel, event, bytes)

@@ -7,7 +7,7 @@ import type { PriorityClass, QueuedEvent } from './queued-event.ts'
 export type LaneState = 'idle' | 'ready' | 'busy' | 'resting'
 
 /** So many dead places at least before an array is copied without them: the copying then costs next to nothing each. */
-const COMPACT_FROM = 64
+const COMPACT_FROM = 32
 
 /** The queue of one channel: first in, first out. Events that ended while queued stay as tombstones until the head passes. */
 export class ChannelLane {
@@ -16,8 +16,9 @@ export class ChannelLane {
   /** Failures in a row of requests that carried its events. A lane that failed travels alone until it succeeds. */
   failures = 0
   readySince = 0
-  /** The class it was made ready in. */
+  /** The class it was made ready in, and its place there; 0 when it is not ready. */
   readyClass: PriorityClass = 3
+  ticket = 0
   rest: Disposable | undefined
   /** Queued events that have not ended. */
   live = 0
@@ -32,8 +33,10 @@ export class ChannelLane {
 
   /** The highest class among its events: an event is not held up by a lower one before it in its own channel. */
   get priorityClass(): PriorityClass {
-    const found = this.#perClass.findIndex((count) => count > 0)
-    return (found === -1 ? 3 : found) as PriorityClass
+    const [immediate, high, normal] = this.#perClass
+    if (immediate > 0) return 0
+    if (high > 0) return 1
+    return normal > 0 ? 2 : 3
   }
 
   /** Appends, and answers the queued event that it takes the place of, if any. */
@@ -57,10 +60,7 @@ export class ChannelLane {
   /** To be called when a queued event has ended. */
   forget(event: QueuedEvent): void {
     this.#leave(event)
-    const tombstones = this.#events.length - this.#head - this.live
-    if (tombstones < COMPACT_FROM || tombstones < this.live) return
-    this.#events = [...this.queued()]
-    this.#head = 0
+    this.#compact()
   }
 
   peek(): QueuedEvent | undefined {
@@ -79,6 +79,7 @@ export class ChannelLane {
     if (event === undefined) return undefined
     this.#head += 1
     this.#leave(event)
+    this.#compact()
     return event
   }
 
@@ -96,8 +97,13 @@ export class ChannelLane {
 
   #skipEnded(): void {
     while (this.#events[this.#head]?.end !== undefined) this.#head += 1
-    if (this.#head < COMPACT_FROM || this.#head * 2 < this.#events.length) return
-    this.#events = this.#events.slice(this.#head)
+  }
+
+  /** Lets go of what was taken and of tombstones, once they are the greater part. */
+  #compact(): void {
+    const dead = this.#events.length - this.live
+    if (dead < COMPACT_FROM || dead < this.live) return
+    this.#events = [...this.queued()]
     this.#head = 0
   }
 

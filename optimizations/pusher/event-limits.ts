@@ -31,34 +31,42 @@ export function isEncryptedChannel(channel: string): boolean {
   return channel.startsWith('private-encrypted-')
 }
 
-/** Names of an event, checked; throws `invalid_event` or, for more than 100 channels, `event_too_large`. */
-export function checkNames(channels: readonly unknown[], event: unknown, socketId: unknown): void {
-  const { channelsPerEvent, channelNameLength, eventNameLength } = PUSHER_LIMITS
-  const name = String(event).slice(0, eventNameLength)
-  if (channels.length === 0) throw new PusherError('invalid_event', `Event "${name}" names no channel`, { event: name })
-  if (channels.length > channelsPerEvent) {
-    const actual = channels.length
-    throw new PusherError(
-      'event_too_large',
-      `Event "${name}" names ${actual} channels, ${channelsPerEvent} are allowed`,
-      { event: name, actual, allowed: channelsPerEvent },
-    )
-  }
-  for (const candidate of channels) {
-    if (isChannelName(candidate)) continue
-    const channel = String(candidate).slice(0, channelNameLength + 1)
-    throw new PusherError('invalid_event', `"${channel}" is not a channel name`, { channel, event: name })
+/** Throws `invalid_event` for a name that Pusher does not take. */
+export function checkNames(channel: unknown, event: unknown, socketId: unknown): void {
+  const { channelNameLength, eventNameLength } = PUSHER_LIMITS
+  if (!isChannelName(channel)) {
+    const shown = String(channel).slice(0, channelNameLength + 1)
+    throw new PusherError('invalid_event', `"${shown}" is not a channel name`, { channel: shown })
   }
   if (typeof event !== 'string' || event === '' || event.length > eventNameLength) {
-    throw new PusherError('invalid_event', `An event name has 1 to ${eventNameLength} characters`, {
-      channel: channels[0],
-      actual: String(event).length,
-      allowed: eventNameLength,
-    })
+    const actual = String(event).length
+    throw new PusherError(
+      'invalid_event',
+      `An event name on channel "${String(channel)}" has ${actual} characters, 1 to ${eventNameLength} are allowed`,
+      {
+        channel,
+        actual,
+        allowed: eventNameLength,
+      },
+    )
   }
   if (socketId !== undefined && !isSocketId(socketId)) {
-    throw new PusherError('invalid_event', 'Not a socket id', { channel: channels[0], event })
+    throw new PusherError('invalid_event', `Event "${event}" excludes what is not a socket id`, { channel, event })
   }
+}
+
+/** Throws `event_too_large` for more than 100 channels, `invalid_event` for none. */
+export function checkChannelCount(channels: readonly unknown[], event: string): void {
+  const allowed = PUSHER_LIMITS.channelsPerEvent
+  const actual = channels.length
+  if (actual === 0) throw new PusherError('invalid_event', `Event "${event}" names no channel`, { event })
+  if (actual <= allowed) return
+  throw new PusherError('event_too_large', `Event "${event}" names ${actual} channels, ${allowed} are allowed`, {
+    channel: channels[0],
+    event,
+    actual,
+    allowed,
+  })
 }
 
 /** Throws `event_too_large` when the data as it would be sent has too many bytes. */

@@ -33,8 +33,8 @@ export class EventQueue {
   readonly #options: EventQueueOptions
   readonly #onEmpty: () => void
   readonly #lanes: LaneSchedule
-  /** In the order of acceptance; without those on their way. */
-  readonly #queued = new Set<QueuedEvent>()
+  /** In the order of acceptance, with some that are queued no more; kept only where the policy asks for it. */
+  #arrivals: QueuedEvent[] = []
   readonly #lastIds = new LRUCache<string, string>({ max: MAX_LINKED_CHANNELS })
   #pending = 0
   #bytes = 0
@@ -71,8 +71,7 @@ export class EventQueue {
 
   /** Age of the event queued longest, in milliseconds. */
   get oldestAgeMs(): number {
-    for (const event of this.#queued) return this.#clock.monotonic() - event.input.acceptedAt
-    return 0
+    return this.#lanes.oldestAgeMs
   }
 
   /** Share of the bound that is used, of the tighter one of the two. */
@@ -97,15 +96,20 @@ export class EventQueue {
 
   take(limit: number): Shipment | undefined {
     const shipment = this.#lanes.take(limit)
-    for (const event of shipment?.events ?? []) this.#queued.delete(event)
+    if (shipment !== undefined) for (const event of shipment.events) event.isQueued = false
     return shipment
   }
 
   /** A request is over: what is to be sent again goes back to the heads of its lanes, which rest for `delayMs(lane)`. */
   finish(shipment: Shipment, again: readonly QueuedEvent[], delayMs: (failures: number) => number): void {
-    for (const event of again) if (event.end === undefined) this.#queued.add(event)
+    if (again.length === 0) {
+      for (const lane of shipment.lanes) this.#lanes.finish(lane, again, 0)
+      return
+    }
+    const alive = again.filter((event) => event.end === undefined)
+    for (const event of alive) event.isQueued = true
     for (const lane of shipment.lanes) {
-      const its = again.filter((event) => event.end === undefined && event.input.channel === lane.channel)
+      const its = alive.filter((event) => event.input.channel === lane.channel)
       this.#lanes.finish(lane, its, its.length > 0 ? delayMs(lane.failures) : 0)
     }
   }
@@ -116,7 +120,10 @@ export class EventQueue {
     this.#bytes -= event.input.bytes
     const { channel } = event.input
     this.#statistics.recordEnd(channel, event.finish(outcome, reason, this.#clock.monotonic()))
-    if (this.#queued.delete(event)) this.#lanes.forget(event)
+    if (event.isQueued) {
+      event.isQueued = false
+      this.#lanes.forget(event)
+    }
     if (outcome === 'released') this.#releaseFollowers(channel, reason)
     // Subscribers are to see the gap: the next event of the channel names this one as the one before it.
     else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#lastIds.set(channel, event.input.id)
@@ -134,7 +141,7 @@ export class EventQueue {
   }
 
   retireAll(reason: string): void {
-    for (const event of this.#queued) this.retire(event, reason)
+    for (const event of this.#lanes.queued()) this.retire(event, reason)
   }
 
   /** The id of the event before this one on its channel, as far as known; from now on this one is the last. */
@@ -148,19 +155,20 @@ export class EventQueue {
 
   #push(event: QueuedEvent): void {
     const { deadlineAt } = event.input
-    this.#queued.add(event)
+    event.isQueued = true
+    this.#noteArrival(event)
     const replaced = this.#lanes.push(event)
     if (replaced !== undefined) this.end(replaced, 'coalesced', 'coalesced')
     if (deadlineAt === Infinity) return
     event.timer = this.#clock.schedule(deadlineAt - this.#clock.monotonic(), () => {
       // One on its way may be delivered yet; it is looked at again when it comes back.
-      if (this.#queued.has(event)) this.expire(event)
+      if (event.isQueued) this.expire(event)
     })
   }
 
   /** The order of the channel holds in the outbox too: what came after is given back with it. */
   #releaseFollowers(channel: string, reason: string): void {
-    for (const event of this.#lanes.queuedOn(channel)) {
+    for (const event of this.#lanes.queued(channel)) {
       if (event.input.isFromOutbox) this.end(event, 'released', reason)
     }
   }
@@ -173,12 +181,7 @@ export class EventQueue {
 
   #makeRoom(events: readonly QueuedEvent[]): void {
     const { whenFull, maxQueuedEvents, maxQueuedBytes } = this.#options
-    if (whenFull === 'drop_oldest') {
-      for (const oldest of this.#queued) {
-        this.end(oldest, 'refused', 'dropped_oldest')
-        if (this.#fits(events)) return
-      }
-    }
+    if (whenFull === 'drop_oldest' && this.#dropOldestFor(events)) return
     if (whenFull === 'coalesce' && events.every((event) => this.#predecessor(event) !== undefined)) {
       for (const event of events) {
         const before = this.#predecessor(event)
@@ -195,6 +198,23 @@ export class EventQueue {
       bytes: this.#bytes,
       maxQueuedBytes,
     })
+  }
+
+  #noteArrival(event: QueuedEvent): void {
+    if (this.#options.whenFull !== 'drop_oldest' || event.input.isFromOutbox) return
+    this.#arrivals.push(event)
+    if (this.#arrivals.length < 2 * this.#options.maxQueuedEvents) return
+    this.#arrivals = this.#arrivals.filter((queued) => queued.isQueued)
+  }
+
+  /** False when what is left is all on its way. */
+  #dropOldestFor(events: readonly QueuedEvent[]): boolean {
+    while (!this.#fits(events)) {
+      const oldest = this.#arrivals.shift()
+      if (oldest === undefined) return false
+      if (oldest.isQueued) this.end(oldest, 'refused', 'dropped_oldest')
+    }
+    return true
   }
 
   #predecessor(event: QueuedEvent): QueuedEvent | undefined {

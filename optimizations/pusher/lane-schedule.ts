@@ -1,7 +1,8 @@
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { isEncryptedChannel, PUSHER_LIMITS } from './event-limits.ts'
 import { ChannelLane } from './channel-lane.ts'
-import type { QueuedEvent } from './queued-event.ts'
+import { LaneRing } from './lane-ring.ts'
+import type { PriorityClass, QueuedEvent } from './queued-event.ts'
 
 /** What goes into one request, with the lanes that wait for its answer. */
 export interface Shipment {
@@ -24,6 +25,8 @@ export interface LaneScheduleOptions {
  * `immediate` is 0.
  */
 const HEAD_START_MS = [0, 0, 1_000, 5_000] as const
+/** Empty lanes are kept for their next event, up to so many channels. */
+const MAX_KEPT_LANES = 1_000
 
 /**
  * Which events may go next: first in first out within a channel, with at most one request under way per channel; between
@@ -34,8 +37,9 @@ export class LaneSchedule {
   readonly #options: LaneScheduleOptions
   readonly #onReady: () => void
   readonly #lanes = new Map<string, ChannelLane>()
-  readonly #readyByClass = [0, 1, 2, 3].map(() => new Set<ChannelLane>())
+  readonly #rings = [new LaneRing(), new LaneRing(), new LaneRing(), new LaneRing()] as const
   #ready = 0
+  #lastTicket = 0
 
   constructor(deps: { readonly clock: Clock; readonly onReady: () => void }, options: LaneScheduleOptions) {
     this.#clock = deps.clock
@@ -50,14 +54,21 @@ export class LaneSchedule {
 
   /** Whether an `immediate` event may be sent now. */
   get isUrgent(): boolean {
-    return this.#classSet(0).size > 0
+    return this.#rings[0].first() !== undefined
   }
 
   /** How long the lane that has been ready longest has waited, in milliseconds. */
   get longestWaitMs(): number {
     let since = Infinity
-    for (const lanes of this.#readyByClass) for (const lane of first(lanes)) since = Math.min(since, lane.readySince)
+    for (const ring of this.#rings) since = Math.min(since, ring.first()?.readySince ?? Infinity)
     return since === Infinity ? 0 : this.#clock.monotonic() - since
+  }
+
+  /** How long the event queued longest has been accepted, in milliseconds. Looks at every lane. */
+  get oldestAgeMs(): number {
+    let oldest = Infinity
+    for (const lane of this.#lanes.values()) oldest = Math.min(oldest, lane.peek()?.input.acceptedAt ?? Infinity)
+    return oldest === Infinity ? 0 : this.#clock.monotonic() - oldest
   }
 
   /** Queues an event, and answers the queued one that it takes the place of, if any. */
@@ -69,13 +80,10 @@ export class LaneSchedule {
       this.#lanes.set(channel, lane)
     }
     const replaced = lane.push(event)
-    if (lane.state === 'idle') this.#makeReady(lane)
+    if (lane.state === 'idle') this.#makeReady(lane, event.input.acceptedAt)
     else if (lane.state === 'ready') {
       this.#ready += 1
-      if (priorityClass < lane.readyClass) {
-        this.#classSet(lane.readyClass).delete(lane)
-        this.#enterClass(lane)
-      }
+      if (priorityClass < lane.readyClass) this.#enterRing(lane)
     }
     return replaced
   }
@@ -88,7 +96,6 @@ export class LaneSchedule {
     if (lane.state !== 'ready') return
     this.#ready -= 1
     if (lane.live > 0) return
-    this.#classSet(lane.readyClass).delete(lane)
     this.#settle(lane)
   }
 
@@ -143,29 +150,27 @@ export class LaneSchedule {
     }
   }
 
-  /** All queued events of a channel, head first. */
-  queuedOn(channel: string): readonly QueuedEvent[] {
-    return [...(this.#lanes.get(channel)?.queued() ?? [])]
+  /** All queued events of a channel, or of all channels; in their order within a channel. */
+  queued(channel?: string): readonly QueuedEvent[] {
+    if (channel !== undefined) return [...(this.#lanes.get(channel)?.queued() ?? [])]
+    return [...this.#lanes.values()].flatMap((lane) => [...lane.queued()])
   }
 
-  #classSet(priorityClass: number): Set<ChannelLane> {
-    return this.#readyByClass[priorityClass] as Set<ChannelLane>
-  }
-
-  #makeReady(lane: ChannelLane): void {
+  #makeReady(lane: ChannelLane, now: number): void {
     lane.state = 'ready'
-    lane.readySince = this.#clock.monotonic()
-    this.#enterClass(lane)
+    lane.readySince = now
+    this.#enterRing(lane)
     this.#ready += lane.live
   }
 
-  #enterClass(lane: ChannelLane): void {
+  #enterRing(lane: ChannelLane): void {
     lane.readyClass = lane.priorityClass
-    this.#classSet(lane.readyClass).add(lane)
+    this.#lastTicket += 1
+    this.#rings[lane.readyClass].enter(lane, this.#lastTicket)
   }
 
   #leaveReady(lane: ChannelLane): void {
-    this.#classSet(lane.readyClass).delete(lane)
+    lane.ticket = 0
     this.#ready -= lane.live
   }
 
@@ -173,21 +178,22 @@ export class LaneSchedule {
   #settle(lane: ChannelLane): void {
     lane.rest = undefined
     if (lane.live > 0) {
-      this.#makeReady(lane)
+      this.#makeReady(lane, this.#clock.monotonic())
       return
     }
     lane.state = 'idle'
-    this.#lanes.delete(lane.channel)
+    lane.ticket = 0
+    if (this.#lanes.size > MAX_KEPT_LANES) this.#lanes.delete(lane.channel)
   }
 
   #next(): ChannelLane | undefined {
     let best: ChannelLane | undefined
     let bestAt = Infinity
-    for (const [priorityClass, lanes] of this.#readyByClass.entries()) {
-      for (const lane of first(lanes)) {
-        const at = lane.readySince + (HEAD_START_MS[priorityClass] ?? 0)
-        if (at < bestAt) [best, bestAt] = [lane, at]
-      }
+    for (const [priorityClass, headStartMs] of HEAD_START_MS.entries()) {
+      const lane = this.#rings[priorityClass as PriorityClass].first()
+      if (lane === undefined || lane.readySince + headStartMs >= bestAt) continue
+      best = lane
+      bestAt = lane.readySince + headStartMs
     }
     return best
   }
@@ -215,10 +221,4 @@ export class LaneSchedule {
     }
     return { form: 'multi', events, lanes: lanes as ChannelLane[] }
   }
-}
-
-/** At most one element: the oldest of a set. */
-function first<T>(set: ReadonlySet<T>): readonly T[] {
-  for (const element of set) return [element]
-  return []
 }

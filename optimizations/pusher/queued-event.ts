@@ -37,6 +37,8 @@ export class QueuedEvent {
   readonly input: QueuedEventInput
   group: ChannelGroup | undefined
   attempts = 0
+  /** In its lane: neither on its way nor ended. */
+  isQueued = false
   /** Its part of a request's body, made once: a retry sends the same bytes, and encrypts nothing a second time. */
   wire: string | undefined
   /** Runs out at the deadline, while it is queued. */
