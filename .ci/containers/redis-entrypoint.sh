@@ -1,0 +1,8 @@
+#!/bin/bash
+# redis-server from Debian's package behind the contract of the official image: arguments are the server and its
+# options, and clients from outside of the container are let in.
+set -euo pipefail
+
+[ $# -gt 0 ] || set -- redis-server
+if [ "$1" = redis-server ]; then set -- "$@" --protected-mode no; fi
+exec setpriv --reuid=redis --regid=redis --init-groups "$@"
