@@ -1,5 +1,6 @@
 import { expect, test } from '#fixtures/test.ts'
 import type { HttpMixContext } from '#fixtures/data/scenarios/http-mix.ts'
+import { readProcess, ResourceSampler } from '#measurement/inside/resource-sampler.ts'
 import { startLoadGenerator } from '#measurement/load/load-generator.ts'
 import { measureLoad } from '#measurement/load/measure-load.ts'
 import { constantRate } from '#measurement/load/schedule.ts'
@@ -30,14 +31,12 @@ test('at 200 requests a second, 95 of 100 replies are in within 150 ms and 99 wi
   await using generator = await startLoadGenerator({ scenarioUrl, context })
   using progress = reportProgress(testInfo)
 
-  const run = await measureLoad(generator, {
-    scenario: 'http mix',
-    baseUrl: app.url,
-    shape: constantRate(RATE_PER_SECOND, BLOCK_MS),
-    seed: 1,
-    targets,
-    onProgress: progress.onProgress,
-  })
+  await using server = new ResourceSampler({ read: () => readProcess(app.pid) })
+
+  const run = await measureLoad(
+    { name: 'http mix', baseUrl: app.url, generator, resources: server.samples },
+    { shape: constantRate(RATE_PER_SECOND, BLOCK_MS), seed: 1, targets, onProgress: progress.onProgress },
+  )
 
   await recordEnvironment(testInfo, { services: app.services })
   await recordRun(testInfo, run, { id: 'http.mix', title: 'HTTP mix, 90 % reads', targets, stretch })
