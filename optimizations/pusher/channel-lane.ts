@@ -13,7 +13,7 @@ const COMPACT_FROM = 32
 export class ChannelLane {
   readonly channel: string
   state: LaneState = 'idle'
-  /** Failures in a row of requests that carried its events. A lane that failed travels alone until it succeeds. */
+  /** Failures in a row of requests that carried its events. A lane that failed sends its head alone until it succeeds. */
   failures = 0
   readySince = 0
   /** The class it was made ready in, and its place there; 0 when it is not ready. */

@@ -126,7 +126,7 @@ export class EventQueue {
     }
     if (outcome === 'released') this.#releaseFollowers(channel, reason)
     // Subscribers are to see the gap: the next event of the channel names this one as the one before it.
-    else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#lastIds.set(channel, event.input.id)
+    else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#noteLast(event)
     if (this.#pending === 0) this.#onEmpty()
   }
 
@@ -148,9 +148,14 @@ export class EventQueue {
   link(event: QueuedEvent): string | undefined {
     const { channel, id } = event.input
     const before = this.#lastIds.get(channel)
-    this.#lastIds.set(channel, id)
+    this.#noteLast(event)
     // It was linked before, when it went to all its channels in one request.
     return before === id ? undefined : before
+  }
+
+  /** Not an event that somebody is excluded from: to that one the next event would seem to tell of a gap. */
+  #noteLast({ input: { channel, id, socketId } }: QueuedEvent): void {
+    if (socketId === undefined) this.#lastIds.set(channel, id)
   }
 
   #push(event: QueuedEvent): void {

@@ -116,7 +116,8 @@ export class LaneSchedule {
       this.#leaveReady(lane)
       lane.state = 'busy'
       lanes.push(lane)
-      const room = Math.min(limit - events.length, this.#options.channelEventsPerBatch)
+      // Its head may be what makes the request fail: what comes after it is not to fail with it.
+      const room = isSuspect ? 1 : Math.min(limit - events.length, this.#options.channelEventsPerBatch)
       for (let taken = 0; taken < room; taken += 1) {
         const event = lane.take()
         if (event === undefined) break

@@ -37,6 +37,7 @@ export interface PublisherDependencies {
   readonly clock?: Clock
   readonly random?: Random
   readonly onError?: (reason: string, error: unknown) => void
+  readonly createTransport?: typeof createPusherTransport
 }
 
 const DEFAULTS = {
@@ -75,7 +76,7 @@ export async function startPublisher(options: PublisherOptions, deps: PublisherD
   const statistics = new PublisherStatistics()
   const shared = { clock, random: deps.random ?? systemRandom, tasks, statistics }
   const shards = [app, ...moreApps].map((its): PublisherShard => {
-    const transport = createPusherTransport(its, settings, clock)
+    const transport = (deps.createTransport ?? createPusherTransport)(its, settings, clock)
     const limiter = new RateLimiter({ clock, tasks, shared: deps.sharedRateLimit }, settings)
     const breaker = new CircuitBreaker(shared, settings)
     const encrypt = createEncrypt(its)
