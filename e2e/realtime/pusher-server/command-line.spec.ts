@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from '#fixtures/test.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
+
+const MAIN = fileURLToPath(new URL('../../../fixtures/services/pusher/server/main.ts', import.meta.url))
+
+function run(...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = Promise.all([once(child, 'exit'), text(child.stderr)])
+  return { child, result: async () => ended.then(([[code], stderr]) => ({ code: code as number | null, stderr })) }
+}
+
+test.describe('embedded server: command line', { tag: '@embedded' }, () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    test(`it says where it listens, and ${signal} ends it in good order`, async () => {
+      const { child, result } = run('--app', '1:key:secret')
+      const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+      const ready = JSON.parse(line) as { listening: { host: string; port: number }; version: string }
+      expect(ready).toEqual({
+        listening: { host: '127.0.0.1', port: expect.any(Number) },
+        version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      })
+      await using client = await RawClient.connect({ ...ready.listening, key: 'key' })
+      child.kill(signal)
+      expect((await client.closed).code).toBe(4200)
+      expect(await result()).toEqual({ code: 0, stderr: '' })
+    })
+  }
+
+  test('it ends within its deadline although a client does not answer', async () => {
+    const { child, result } = run('--app', '1:key:secret')
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+    const { listening } = JSON.parse(line) as { listening: { host: string; port: number } }
+    await using client = await RawClient.connect({ ...listening, key: 'key' })
+    client.webSocket.pause()
+    child.kill('SIGTERM')
+    expect((await result()).code).toBe(0)
+  })
+
+  test('a port that is taken is one clear line and exit code 1', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const { code, stderr } = await run('--app', '1:key:secret', '--port', String(port)).result()
+    expect(code).toBe(1)
+    expect(stderr).toBe(`pusher server: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`)
+    other.close()
+  })
+
+  test('help is on standard output and names every option', async () => {
+    const { child, result } = run('--help')
+    const help = await text(child.stdout)
+    for (const option of ['--host', '--port', '--app ', '--apps', '--max-connections', '--help']) {
+      expect(help).toContain(option)
+    }
+    expect(await result()).toEqual({ code: 0, stderr: '' })
+  })
+})

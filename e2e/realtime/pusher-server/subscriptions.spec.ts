@@ -1,0 +1,214 @@
+import { expect, test } from '#fixtures/test.ts'
+import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
+import { startPusherProcess, type PusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
+
+test.describe('embedded server: refused subscriptions', { tag: '@embedded' }, () => {
+  /** What the server says to a subscription with that data. */
+  async function errorFor(client: RawClient, data: unknown): Promise<{ code: number | null; message: string }> {
+    const seen = client.messages.length
+    client.send({ event: 'pusher:subscribe', data })
+    await client.settled()
+    const error = client.messages.slice(seen).find(({ event }) => event === 'pusher:error')
+    expect(error, JSON.stringify(client.messages.slice(seen))).toBeDefined()
+    return error?.data as { code: number | null; message: string }
+  }
+
+  test('the faults of an authorization are told apart, in the words of Pusher', async ({ pusher }) => {
+    await using client = await RawClient.connect(pusher)
+    const channel = 'private-a'
+    const signed = `${client.socketId}:${channel}`
+    const cases = [
+      [{ channel }, 'Auth info required to subscribe to private-a'],
+      [
+        { channel, auth: 'x' },
+        "Auth value for subscription to private-a is invalid: should be of format 'key:signature'",
+      ],
+      [{ channel, auth: 'other:x' }, "Invalid key in subscription to private-a auth data: 'other'"],
+      [{ channel, auth: `${pusher.key}:x` }, `Invalid signature: Expected HMAC SHA256 hex digest of ${signed}`],
+    ] as const
+    for (const [data, message] of cases) expect(await errorFor(client, data)).toEqual({ code: null, message })
+  })
+
+  test('the signature for one socket, channel or member is worth nothing for another', async ({ pusher }) => {
+    await using client = await RawClient.connect(pusher)
+    const publisher = createPublisher(pusher)
+    const member = { user_id: 'ada' }
+    const forAda = publisher.authorizeChannel(client.socketId, 'presence-a', member)
+    for (const data of [
+      { channel: 'private-a', ...publisher.authorizeChannel('1.1', 'private-a') },
+      { channel: 'private-b', ...publisher.authorizeChannel(client.socketId, 'private-a') },
+      { channel: 'presence-a', ...forAda, channel_data: '{"user_id":"bob"}' },
+      { channel: 'presence-a', auth: forAda.auth },
+    ]) {
+      expect((await errorFor(client, data)).message).toMatch(/^Invalid signature/)
+    }
+  })
+
+  test('a second subscription to a channel is an error, and an unsubscription from none is another', async ({
+    pusher,
+  }) => {
+    await using client = await RawClient.connect(pusher)
+    client.send({ event: 'pusher:subscribe', data: { channel: 'a' } })
+    await client.received('pusher_internal:subscription_succeeded')
+    expect(await errorFor(client, { channel: 'a' })).toEqual({
+      code: null,
+      message: 'Existing subscription to channel a',
+    })
+    client.send({ event: 'pusher:unsubscribe', data: { channel: 'b' } })
+    await client.received('pusher:error', ({ data }) => JSON.stringify(data).includes('No current subscription'))
+  })
+
+  for (const [what, channel] of [
+    ['of 165 characters', 'a'.repeat(165)],
+    ['with a blank', 'a b'],
+    ['that is empty', ''],
+    ['with a reserved #', '#a'],
+    ['that is no string', 7],
+  ] as const) {
+    test(`a channel name ${what} is refused`, async ({ pusher }) => {
+      await using client = await RawClient.connect(pusher)
+      await errorFor(client, { channel })
+    })
+  }
+
+  test('a presence channel takes a hundred users, and any number of connections of theirs', async () => {
+    await using server = await startPusherProcess()
+    const target = { ...server, ...server.app }
+    const publisher = createPublisher(target)
+    const clients = await Promise.all(Array.from({ length: 102 }, () => RawClient.connect(target)))
+    const join = (client: RawClient, user_id: string): void =>
+      client.send({
+        event: 'pusher:subscribe',
+        data: { channel: 'presence-a', ...publisher.authorizeChannel(client.socketId, 'presence-a', { user_id }) },
+      })
+    for (const [index, client] of clients.slice(0, 100).entries()) {
+      join(client, `user-${index}`)
+      await client.received('pusher_internal:subscription_succeeded')
+    }
+    join(clients[100]!, 'user-7')
+    await clients[100]!.received('pusher_internal:subscription_succeeded')
+    join(clients[101]!, 'one too many')
+    expect(await clients[101]!.received('pusher:error')).toMatchObject({ data: { message: /maximum of 100 members/ } })
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+  })
+
+  for (const [what, member] of [
+    ['an id of 129 characters', { user_id: 'u'.repeat(129) }],
+    ['info of more than 1 KiB', { user_id: 'u', user_info: { text: 'ü'.repeat(512) } }],
+    ['no id', { user_info: {} }],
+  ] as const) {
+    test(`a member with ${what} is refused`, async ({ pusher }) => {
+      await using client = await RawClient.connect(pusher)
+      const auth = createPublisher(pusher).authorizeChannel(
+        client.socketId,
+        'presence-a',
+        member as { user_id: string },
+      )
+      await errorFor(client, { channel: 'presence-a', ...auth })
+    })
+  }
+
+  test('a numeric user id is a string from then on', async ({ pusher }) => {
+    const channel = `presence-${test.info().testId}`
+    const member = { user_id: 10 as unknown as string, user_info: { name: 'Mr. Pusher' } }
+    await using subscriber = await Subscriber.connect(pusher, { member })
+    expect(await subscriber.subscribe(channel)).toMatchObject({
+      count: 1,
+      me: { id: 10, info: { name: 'Mr. Pusher' } },
+    })
+    const users = await createPublisher(pusher).get({ path: `/channels/${channel}/users` })
+    expect(await users.json()).toEqual({ users: [{ id: '10' }] })
+  })
+})
+
+test.describe('embedded server: refused client events', { tag: '@embedded' }, () => {
+  async function errorFor(server: PusherProcess, message: object): Promise<unknown> {
+    const target = { ...server, ...server.app }
+    await using client = await RawClient.connect(target)
+    const auth = createPublisher(target).authorizeChannel(client.socketId, 'private-a')
+    client.send({ event: 'pusher:subscribe', data: { channel: 'private-a', ...auth } })
+    client.send({ event: 'pusher:subscribe', data: { channel: 'public' } })
+    client.send(message)
+    return (await client.received('pusher:error')).data
+  }
+
+  test('an app that has not switched them on has none', async () => {
+    await using server = await startPusherProcess()
+    expect(await errorFor(server, { event: 'client-a', channel: 'private-a', data: {} })).toEqual({
+      code: null,
+      message: 'To send client events, you must enable this feature in the Settings page of your dashboard.',
+    })
+  })
+
+  test('a sender has to be subscribed to a private channel, and to name it, the event and the data', async () => {
+    await using server = await startPusherProcess({ apps: [{ clientEvents: true }] })
+    const cases = [
+      [{ event: 'client-a', channel: 'private-b', data: {} }, /not subscribed to channel private-b/],
+      [{ event: 'client-a', channel: 'public', data: {} }, /only supported on private and presence/],
+      [{ event: 'client-a', channel: 'private-a' }, /must contain channel and data/],
+      [{ event: 'client-a', data: {} }, /must contain channel and data/],
+      [{ event: `client-${'a'.repeat(194)}`, channel: 'private-a', data: {} }, /maximum of 200/],
+      [{ event: 'client-a', channel: 'private-a', data: 'x'.repeat(10_241) }, /allowed maximum \(10240 bytes\)/],
+      [{ event: 'news', channel: 'private-a', data: {} }, /Unsupported event received on socket: 'news'/],
+    ] as const
+    for (const [message, said] of cases) {
+      expect(await errorFor(server, message)).toEqual({ code: null, message: expect.stringMatching(said) })
+    }
+  })
+})
+
+test.describe('embedded server: subscription counts', { tag: '@embedded' }, () => {
+  const countsOf = (client: RawClient): unknown[] =>
+    client.messages
+      .filter(({ event }) => event === 'pusher_internal:subscription_count')
+      .map(({ data }) => (JSON.parse(String(data)) as { subscription_count: number }).subscription_count)
+
+  test('subscribers hear of every change, on all channels but presence', async () => {
+    await using server = await startPusherProcess({ apps: [{ subscriptionCount: true }] })
+    const target = { ...server, ...server.app }
+    await using first = await Subscriber.connect(target, { member: { user_id: 'ada' } })
+    await first.subscribe('presence-a')
+    const counts: unknown[] = []
+    first.client.subscribe('a').bind('pusher:subscription_count', (data: unknown) => counts.push(data))
+    await expect.poll(() => counts).toEqual([{ subscription_count: 1 }])
+    await using second = await Subscriber.connect(target)
+    await second.subscribe('a')
+    await expect.poll(() => counts).toHaveLength(2)
+    second.client.unsubscribe('a')
+    await expect
+      .poll(() => counts)
+      .toEqual([{ subscription_count: 1 }, { subscription_count: 2 }, { subscription_count: 1 }])
+    expect(first.dataOf('presence-a', 'pusher_internal:subscription_count')).toEqual([])
+    const publisher = createPublisher(target)
+    const info = await publisher.get({ path: '/channels/a', params: { info: 'subscription_count' } })
+    expect(await info.json()).toEqual({ occupied: true, subscription_count: 1 })
+  })
+
+  test('above a hundred subscribers there is one announcement in five seconds, and the last count is right', async () => {
+    await using server = await startPusherProcess({ apps: [{ subscriptionCount: true }] })
+    const target = { ...server, ...server.app }
+    const clients = await Promise.all(Array.from({ length: 130 }, () => RawClient.connect(target)))
+    for (const client of clients) {
+      client.send({ event: 'pusher:subscribe', data: { channel: 'a' } })
+      await client.received('pusher_internal:subscription_succeeded')
+    }
+    const [first] = clients
+    await first!.settled()
+    expect(countsOf(first!)).toEqual(Array.from({ length: 101 }, (_, index) => index + 1))
+    await expect.poll(() => countsOf(first!).at(-1)).toBe(130)
+    expect(countsOf(first!)).toHaveLength(102)
+    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+  })
+
+  test('an app that has not switched them on has none', async () => {
+    await using server = await startPusherProcess()
+    const target = { ...server, ...server.app }
+    await using subscriber = await Subscriber.connect(target)
+    await subscriber.subscribe('a')
+    await subscriber.subscribe('b')
+    expect(subscriber.dataOf('a', 'pusher_internal:subscription_count')).toEqual([])
+    const info = createPublisher(target).get({ path: '/channels/a', params: { info: 'subscription_count' } })
+    await expect(info).rejects.toMatchObject({ status: 400 })
+  })
+})
