@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import { startPublisherRig } from '#fixtures/doubles/pusher-rig.ts'
 import type { ScriptedTransport, Script, SentEvent } from '#fixtures/doubles/pusher-scripted-transport.ts'

@@ -194,7 +194,7 @@ test.describe('the breaker', () => {
 
   test('a Retry-After of a 503 is honoured too', async () => {
     const { clock, transport, publisher } = await startPublisherRig({ retryMaxMs: 10 })
-    transport.script = failing('a', 1, { ...UNAVAILABLE, retryAfterMs: 2_000 } as SendOutcome)
+    transport.script = failing('a', 1, { ...UNAVAILABLE, retryAfterMs: 2_000 })
     await publisher.publish('a', 'created', 1)
     await clock.advance(1_990)
     expect(transport.requests).toHaveLength(1)
