@@ -56,6 +56,7 @@ export interface PoolStats {
   readonly overflow: number
   readonly totalConnections: number
   readonly invalidConnections: number
+  readonly openedConnections: number
   readonly waiting: number
   readonly acquireTimeouts: number
   readonly leaks: number
@@ -85,6 +86,7 @@ export interface DatabaseStats {
 export interface DatabaseHealth extends Health {
   readonly connectionPool: PoolStats
   readonly queryPerformance: QueryStats
+  readonly preparedStatements: StatementUsage
   readonly optimizationEnabled: boolean
 }
 

@@ -29,3 +29,19 @@ export function sqlStateOf(error: unknown): string | undefined {
   }
   return undefined
 }
+
+const LOSS_CODES = new Set(['ECONNRESET', 'EPIPE', 'ECONNREFUSED', 'ETIMEDOUT', 'ENOTCONN', '57P01', '57P02', '57P03'])
+/** What `pg` says without a code. */
+const LOSS_MESSAGE =
+  /^(Connection terminated|Client (has encountered a connection error|was closed)|This socket has been ended)/
+
+/** Whether the connection went, rather than the statement failed: another connection may well succeed. */
+export function isConnectionLoss(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; depth += 1) {
+    const code: unknown = Reflect.get(at, 'code')
+    if (typeof code === 'string' && (LOSS_CODES.has(code) || code.startsWith('08'))) return true
+    if (LOSS_MESSAGE.test(at.message)) return true
+    at = Reflect.get(at, 'previous') ?? at.cause
+  }
+  return false
+}

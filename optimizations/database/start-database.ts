@@ -1,63 +1,117 @@
+import type { MikroORM as Orm } from '@mikro-orm/core'
 import { MikroORM, PostgreSqlDriver, type Options } from '@mikro-orm/postgresql'
+import type { ClientConfig } from 'pg'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
-import { describeError } from '#optimizations/kernel/errors.ts'
+import { describeError, type AppError } from '#optimizations/kernel/errors.ts'
 import { systemRandom, type Random } from '#optimizations/kernel/random.ts'
+import type { DatabaseEvents } from './database-events.ts'
 import type { Database } from './database.ts'
+import { Engine } from './engine.ts'
+import { resolveEngineOptions, type EngineOptions, type EngineOverrides } from './engine-options.ts'
 import { DatabaseError } from './errors.ts'
 import { NotificationListener } from './notification-listener.ts'
+import { OptimizedDatabase } from './optimized-database.ts'
+import type { HotpathConnection } from './orm/hotpath-connection.ts'
+import { hotpathDriver } from './orm/hotpath-driver.ts'
+import { HotpathEntityManager } from './orm/hotpath-entity-manager.ts'
+import type { ResultCache } from './results/result-cache.ts'
 import { StockDatabase } from './stock-database.ts'
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends EngineOverrides {
   /** postgresql://user:password@host:port/database */
   readonly url: string
   readonly entities: NonNullable<Options['entities']>
-  /** Shown in pg_stat_activity. */
-  readonly applicationName?: string
   /** Handed to MikroORM as they are, for `orm.migrator`. */
   readonly migrations?: Options['migrations']
   readonly extensions?: Options['extensions']
-  readonly pool?: PoolOptions
   /** `false`: stock MikroORM behind the same surface, the honest baseline. `true` by default. */
   readonly optimize?: boolean
-}
-
-export interface PoolOptions {
-  /** Kept open. 20 by default. */
-  readonly size?: number
-  /** Opened above `size` when all are taken, closed when no longer needed. 30 by default. */
-  readonly overflow?: number
-  /** How long a borrower waits for a connection. 30,000 by default. */
-  readonly acquireTimeoutMs?: number
+  /** How long `stop` waits for what is running. 10,000 by default. */
+  readonly drainMs?: number
 }
 
 export interface DatabaseDeps {
   readonly clock?: Clock
   readonly random?: Random
   readonly background?: BackgroundTasks
+  readonly events?: DatabaseEvents
+  /** Keeps cached rows in place of this process's memory. */
+  readonly resultCache?: ResultCache
 }
+
+const DRAIN_MS = 10_000
+
+type Common = Required<Pick<DatabaseDeps, 'clock' | 'random' | 'background' | 'events'>>
 
 /** Rejects with `database_unreachable`, naming host and port and never the password, when nothing usable answers. */
 export async function startDatabase(options: DatabaseOptions, deps: DatabaseDeps = {}): Promise<Database> {
   const clock = deps.clock ?? systemClock
-  const random = deps.random ?? systemRandom
-  const background = deps.background ?? new BackgroundTasks(() => undefined, clock)
-  const size = options.pool?.size ?? 20
+  const events = deps.events ?? {}
+  const report = (reason: string, error: unknown): void => events.backgroundError?.(reason, error)
+  const background = deps.background ?? new BackgroundTasks(report, clock)
+  const common: Common = { clock, random: deps.random ?? systemRandom, background, events }
+  const engine = resolveEngineOptions(options)
+  return options.optimize === false
+    ? await startStock(common, options, engine)
+    : await startOptimized(common, options, engine, deps.resultCache ?? null)
+}
+
+async function startOptimized(
+  common: Common,
+  options: DatabaseOptions,
+  engineOptions: EngineOptions,
+  resultCache: ResultCache | null,
+): Promise<Database> {
+  // The ORM makes its connection while it starts, from parts that need the started ORM: hence the late binding.
+  const late: { engine?: Engine } = {}
+  const driver = hotpathDriver(() => late.engine as Engine)
   const orm = await MikroORM.init({
+    ...ormOptions(options),
+    driver,
+    entityManager: HotpathEntityManager,
+  })
+  const listener = createListener(common, options)
+  const { types } = (orm.em.getConnection() as HotpathConnection).mapOptions({})
+  const platform = orm.em.getPlatform()
+  const client: ClientConfig = {
+    connectionString: options.url,
+    application_name: engineOptions.applicationName,
+    keepAlive: true,
+    ...(types === undefined ? {} : { types }),
+  }
+  const formatDate = (date: Date): string => Reflect.apply(Reflect.get(platform, 'formatDate'), platform, [date])
+  const engine = new Engine(
+    { ...common, client, formatDate, listener, resultCache, secrets: hiddenColumns(orm) },
+    engineOptions,
+  )
+  late.engine = engine
+  const database = new OptimizedDatabase({ ...common, orm, engine, listener, drainMs: options.drainMs ?? DRAIN_MS })
+  try {
+    await engine.pool.warmUp()
+    await listener.start()
+    await engine.loadCatalog()
+  } catch (error) {
+    await database.stop()
+    throw unreachable(options.url, error)
+  }
+  return database
+}
+
+async function startStock(common: Common, options: DatabaseOptions, engine: EngineOptions): Promise<Database> {
+  const { size, overflow, lingerMs, acquireTimeoutMs } = engine.pool
+  const orm = await MikroORM.init({
+    ...ormOptions(options),
     driver: PostgreSqlDriver,
-    clientUrl: options.url,
-    entities: options.entities,
-    ...(options.migrations === undefined ? {} : { migrations: options.migrations }),
-    ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
-    ensureDatabase: false,
-    pool: { min: size, max: size + (options.pool?.overflow ?? 30), idleTimeoutMillis: 5_000 },
+    pool: { min: size, max: size + overflow, idleTimeoutMillis: lingerMs },
     driverOptions: {
-      application_name: options.applicationName ?? 'hotpath',
-      connectionTimeoutMillis: options.pool?.acquireTimeoutMs ?? 30_000,
+      application_name: engine.applicationName,
+      connectionTimeoutMillis: acquireTimeoutMs,
+      statement_timeout: engine.statementTimeoutMs,
     },
   })
-  const listener = new NotificationListener({ clock, random, background }, { connectionString: options.url })
-  const database = new StockDatabase({ clock, random, background, orm, listener })
+  const listener = createListener(common, options)
+  const database = new StockDatabase({ ...common, orm, listener })
   try {
     await database.query('select 1')
     await listener.start()
@@ -68,7 +122,32 @@ export async function startDatabase(options: DatabaseOptions, deps: DatabaseDeps
   return database
 }
 
-function unreachable(url: string, cause: unknown): DatabaseError {
+function ormOptions({ url, entities, migrations, extensions }: DatabaseOptions) {
+  return {
+    clientUrl: url,
+    entities,
+    ensureDatabase: false,
+    ...(migrations === undefined ? {} : { migrations }),
+    ...(extensions === undefined ? {} : { extensions }),
+  }
+}
+
+function createListener(common: Common, { url, applicationName }: DatabaseOptions): NotificationListener {
+  const application_name = `${applicationName ?? 'hotpath'} listener`
+  return new NotificationListener(common, { connectionString: url, application_name, keepAlive: true })
+}
+
+/** The columns that the entities hide, by table: they are never kept outside of the database. */
+function hiddenColumns(orm: Orm<PostgreSqlDriver>): ReadonlyMap<string, ReadonlySet<string>> {
+  const hidden = new Map<string, ReadonlySet<string>>()
+  for (const meta of orm.getMetadata().getAll().values()) {
+    const columns = meta.props.filter((prop) => prop.hidden === true).flatMap((prop) => prop.fieldNames ?? [])
+    if (columns.length > 0) hidden.set(meta.tableName, new Set(columns))
+  }
+  return hidden
+}
+
+function unreachable(url: string, cause: unknown): AppError {
   const { hostname, port, pathname } = new URL(url)
   const details = { host: hostname, port: Number(port || 5432), database: decodeURIComponent(pathname.slice(1)) }
   return new DatabaseError(

@@ -96,13 +96,14 @@ export class StockDatabase implements Database {
       () => null,
       describeError,
     )
-    const { connectionPool, queryPerformance } = this.stats()
+    const { connectionPool, queryPerformance, preparedStatements } = this.stats()
     return {
       status: failed === null ? 'healthy' : 'unhealthy',
       reasons: failed === null ? [] : [failed],
       ...(failed === null ? { roundTripMs: this.#deps.clock.monotonic() - startedAt } : {}),
       connectionPool,
       queryPerformance,
+      preparedStatements,
       optimizationEnabled: false,
     }
   }
@@ -172,6 +173,7 @@ const EMPTY_POOL = {
   overflow: 0,
   totalConnections: 0,
   invalidConnections: 0,
+  openedConnections: 0,
   waiting: 0,
   acquireTimeouts: 0,
   leaks: 0,

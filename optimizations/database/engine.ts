@@ -1,0 +1,235 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { PostgresPool } from 'kysely'
+import { Client, type ClientConfig } from 'pg'
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+import type { DatabaseEvents } from './database-events.ts'
+import type { EngineOptions } from './engine-options.ts'
+import type { NotificationListener } from './notification-listener.ts'
+import type { HotpathEngine } from './orm/hotpath-connection.ts'
+import { ConnectionPool } from './pool/connection-pool.ts'
+import { PooledConnection, type ConnectionObserver, type Executed } from './pool/pooled-connection.ts'
+import type { Answer } from './pool/wire-query.ts'
+import { QueryRunner } from './query-runner.ts'
+import { createConnectBreaker, type ConnectBreaker } from './recovery/connect-breaker.ts'
+import type { RequestContext } from './request-context.ts'
+import { Invalidation } from './results/invalidation.ts'
+import { MemoryResults } from './results/memory-results.ts'
+import { QueryResults } from './results/query-results.ts'
+import type { ResultCache } from './results/result-cache.ts'
+import { SchemaCatalog } from './results/schema-catalog.ts'
+import { TableVersions } from './results/table-versions.ts'
+import { NO_EFFECT, type WriteEffect } from './results/write-effect.ts'
+import { QueryStatistics } from './statistics/query-statistics.ts'
+import { RepeatedQueries } from './statistics/repeated-queries.ts'
+import { SlowQueries } from './statistics/slow-queries.ts'
+import type { FormatDate } from './statements/encode-value.ts'
+import { StatementCall } from './statements/statement-call.ts'
+import { StatementCatalog } from './statements/statement-catalog.ts'
+
+export interface EngineDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly background: BackgroundTasks
+  readonly events: DatabaseEvents
+  readonly client: ClientConfig
+  readonly formatDate: FormatDate
+  readonly listener: NotificationListener
+  readonly resultCache: ResultCache | null
+  readonly secrets: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+const NEVER = { maxTexts: 5_000, maxCharacters: 8_388_608 }
+/** A describe that waits for a busy pool would take a connection from somebody who has work to do. */
+const DESCRIBE_WAIT_MS = 1_000
+
+/** Puts the parts together: pool, statements, results and statistics, between the ORM above and PostgreSQL below. */
+export class Engine implements HotpathEngine {
+  readonly pool: ConnectionPool
+  readonly statements: StatementCatalog
+  readonly catalog = new SchemaCatalog()
+  readonly statistics: QueryStatistics
+  readonly repeated: RepeatedQueries
+  readonly versions: TableVersions
+  readonly memory: MemoryResults
+  readonly invalidation: Invalidation
+  readonly breaker: ConnectBreaker
+  readonly kyselyPool: PostgresPool
+  readonly #deps: EngineDeps
+  readonly #options: EngineOptions
+  readonly #results: QueryResults
+  readonly #runner: QueryRunner
+  readonly #slow: SlowQueries
+  #isLoadingCatalog = false
+  readonly #borrower = new AsyncLocalStorage<RequestContext | null>()
+
+  constructor(deps: EngineDeps, options: EngineOptions) {
+    const { clock, background, events } = deps
+    this.#deps = deps
+    this.#options = options
+    const detach = (work: () => Promise<void>): void => background.run('database.detached', work)
+    this.versions = new TableVersions(() => clock.monotonic())
+    this.statistics = new QueryStatistics(options.statistics)
+    this.breaker = createConnectBreaker(options.breaker)
+    this.invalidation = new Invalidation({
+      versions: this.versions,
+      listener: options.results.isShared ? deps.listener : null,
+      onWritten: (effect) => this.#written(effect),
+    })
+    const isTrusted = (): boolean => this.invalidation.isTrusted && this.catalog.isLoaded
+    this.memory = new MemoryResults({ clock, versions: this.versions, isTrusted }, options.results)
+    this.pool = this.#createPool()
+    this.statements = new StatementCatalog(
+      { describe: (text, oids) => this.#describe(text, oids), detach, formatDate: deps.formatDate },
+      { ...NEVER, prepareFromUse: options.prepared.enabled ? options.prepared.fromUse : Number.POSITIVE_INFINITY },
+    )
+    this.#runner = new QueryRunner({ clock, pool: this.pool, isRepeatable: (call) => this.#isRepeatable(call) })
+    this.#results = new QueryResults({
+      clock,
+      background,
+      catalog: this.catalog,
+      versions: this.versions,
+      memory: this.memory,
+      statistics: this.statistics,
+      store: deps.resultCache,
+      secrets: deps.secrets,
+    })
+    this.repeated = new RepeatedQueries(options.statistics.repeatedFrom, (found) => events.repeatedQuery?.(found))
+    this.#slow = new SlowQueries(
+      { detach, explain: (execution) => this.#explain(execution), report: (slow) => events.slowQuery?.(slow) },
+      options.statistics.slowAfterMs,
+    )
+    this.kyselyPool = {
+      connect: () => this.#lend() as never,
+      // Kysely ends it when the ORM closes; the database stops the pool itself, in its own order.
+      end: async () => undefined,
+      options: deps.client,
+      Client,
+    }
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    this.invalidation[Symbol.dispose]()
+    await this.pool.stop(drainMs)
+  }
+
+  async run(call: StatementCall): Promise<Answer> {
+    const cache = call.context?.cache ?? false
+    if (cache === false) return await this.#runner.run(call)
+    return await this.#results.read(call, cache, () => this.#runner.run(call))
+  }
+
+  noted(call: StatementCall, isInTransaction: boolean): void {
+    this.repeated.count(call.context, call.analysis)
+    const dependencies = call.context?.dependencies
+    dependencies?.add(isInTransaction ? null : this.catalog.tablesRead(call.analysis))
+  }
+
+  borrowFor<T>(context: RequestContext | null, begin: () => Promise<T>): Promise<T> {
+    return this.#borrower.run(context, begin)
+  }
+
+  async loadCatalog(): Promise<void> {
+    await this.catalog.load(async (sql) => {
+      const call = new StatementCall({ text: sql, name: null, parameters: null }, this.#unknown(sql), null)
+      return (await this.#runner.run(call)).rows
+    })
+  }
+
+  /** One load at a time, and one more when the schema changed meanwhile. */
+  async #reloadCatalog(): Promise<void> {
+    if (this.#isLoadingCatalog) return
+    this.#isLoadingCatalog = true
+    try {
+      while (!this.catalog.isLoaded) {
+        const since = this.versions.now()
+        await this.loadCatalog()
+        if (!this.versions.isCurrent([], since)) this.catalog.forget()
+      }
+    } finally {
+      this.#isLoadingCatalog = false
+    }
+  }
+
+  #unknown(sql: string) {
+    return { analysis: this.statements.analyze(sql), identity: null }
+  }
+
+  #createPool(): ConnectionPool {
+    const { clock, random, background, events, client, formatDate } = this.#deps
+    const { prepared, statementTimeoutMs, pool } = this.#options
+    const observer = this.#observer()
+    return new ConnectionPool(
+      {
+        clock,
+        random,
+        background,
+        guard: (open) => this.breaker.guard(open),
+        create: () => new PooledConnection(clock, observer, { client, prepared, statementTimeoutMs, formatDate }),
+        prepare: (connection) => this.#prepareHottest(connection),
+        onLeak: (leak) => events.leak?.(leak),
+      },
+      pool,
+    )
+  }
+
+  #observer(): ConnectionObserver {
+    return {
+      analyze: (text) => this.statements.analyze(text),
+      effectOf: (analysis) => this.catalog.tablesWritten(analysis),
+      announcement: (effect) => this.invalidation.announcement(effect),
+      committed: (effect) => this.invalidation.committed(effect),
+      executed: (execution) => {
+        this.statistics.executed(execution)
+        this.#slow.executed(execution)
+      },
+      lost: (connection) => this.pool.forget(connection),
+      released: (connection) => this.pool.release(connection),
+    }
+  }
+
+  /** For Kysely: transactions, streams and its own queries. Whoever forgets to give back is found by the stack. */
+  async #lend(): Promise<PooledConnection> {
+    const context = this.#borrower.getStore()
+    return await this.pool.acquire({ signal: context?.signal, requestId: context?.requestId, isTraced: true })
+  }
+
+  #written(effect: WriteEffect): void {
+    this.#results.written(effect)
+    if (effect !== 'everything') return
+    // Tables may have come or gone: nothing is kept until they are known again.
+    this.catalog.forget()
+    this.#deps.background.run('database.catalog', () => this.#reloadCatalog())
+  }
+
+  #isRepeatable({ analysis }: StatementCall): boolean {
+    return analysis.kind === 'read' && !analysis.locksRows && this.catalog.tablesWritten(analysis) === NO_EFFECT
+  }
+
+  async #describe(text: string, oids: readonly number[]) {
+    const connection = await this.pool.acquire({ timeoutMs: DESCRIBE_WAIT_MS })
+    try {
+      return await connection.describe(text, oids)
+    } finally {
+      this.pool.release(connection)
+    }
+  }
+
+  async #prepareHottest(connection: PooledConnection): Promise<void> {
+    for (const statement of this.statements.mostUsed(this.#options.prepared.warmStatements)) {
+      // A table may have gone since: then its statements are not wanted either.
+      await connection.prepare(statement).catch(() => undefined)
+    }
+  }
+
+  /** GENERIC_PLAN takes parameters as they are (PostgreSQL 16); a text with literals needs nothing of the kind. */
+  async #explain({ call }: Executed): Promise<string> {
+    const { text, parameters } = call.statement
+    const options = parameters === null ? '' : 'generic_plan, '
+    const sql = `explain (${options}format json) ${text}`
+    const explain = new StatementCall({ text: sql, name: null, parameters: null }, this.#unknown(sql), null)
+    const [row] = (await this.#runner.run(explain)).rows
+    return JSON.stringify(row?.['QUERY PLAN'])
+  }
+}

@@ -1,0 +1,375 @@
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+import type { PoolStats } from '../database.ts'
+import { DatabaseError, sqlStateOf } from '../errors.ts'
+import type { PooledConnection } from './pooled-connection.ts'
+import { WaitingLine, type Waiter } from './waiting-line.ts'
+
+export interface ConnectionPoolOptions {
+  /** Kept open. */
+  readonly size: number
+  /** Opened above `size` when all are taken. */
+  readonly overflow: number
+  /** How long an idle connection above `size` lingers, so that the next burst finds it. */
+  readonly lingerMs: number
+  readonly acquireTimeoutMs: number
+  readonly connectTimeoutMs: number
+  /** More waiters than this are refused at once. */
+  readonly maxWaiting: number
+  /** Each connection is replaced at an age drawn between 90 and 100 percent of this, so that they do not go together. */
+  readonly maxLifetimeMs: number
+  /** A connection that was idle for longer is asked for a sign of life before it is lent. */
+  readonly validateAfterIdleMs: number
+  /** A loan that lasts longer is reported with the stack of its borrower. */
+  readonly leakThresholdMs: number
+}
+
+export interface Leak {
+  readonly heldMs: number
+  readonly stack: string
+  readonly requestId: string | undefined
+}
+
+export interface ConnectionPoolDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly background: BackgroundTasks
+  /** Makes a connection that tells this pool of its loss and release; `open` is called here. */
+  readonly create: () => PooledConnection
+  /** Runs the opening: a breaker refuses here while the server is known to be away. */
+  readonly guard: <T>(open: () => Promise<T>) => Promise<T>
+  /** What a connection is made ready with while nobody waits for it yet. */
+  readonly prepare: (connection: PooledConnection) => Promise<void>
+  readonly onLeak: (leak: Leak) => void
+}
+
+export interface AcquireOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly timeoutMs?: number | undefined
+  readonly requestId?: string | undefined
+  /** Remembers the borrower's stack: for loans that end in somebody else's code. */
+  readonly isTraced?: boolean
+}
+
+const LIFETIME_JITTER = 0.1
+const VALIDATION_TIMEOUT_MS = 1_000
+/** After the server refused a connection for having too many (53300), how long none is added. */
+const GROWTH_PAUSE_MS = 5_000
+const USAGE_WEIGHT = 0.05
+const TOO_MANY_CONNECTIONS = '53300'
+
+/**
+ * Lends connections: the most recently used first, so that caches are warm and surplus ones fall idle; waiters in the
+ * order of their coming. A connection that becomes free, new or returned, goes to the first in line, whoever asked
+ * for it to be opened.
+ */
+export class ConnectionPool {
+  readonly #deps: ConnectionPoolDeps
+  readonly #options: ConnectionPoolOptions
+  #idle: PooledConnection[] = []
+  readonly #lent = new Set<PooledConnection>()
+  readonly #line: WaitingLine<PooledConnection>
+  readonly #times = { acquire: new LatencyHistogram(), usage: new LatencyHistogram(), create: new LatencyHistogram() }
+  readonly #stopped = Promise.withResolvers<void>()
+  #opening = 0
+  #growthPausedUntil = Number.NEGATIVE_INFINITY
+  /** Connections that were idle at the last loss may have been lost with it, unnoticed. */
+  #suspectUntil = Number.NEGATIVE_INFINITY
+  /** A moving mean, by which the wait at the end of the line is foretold. */
+  #usualUsageMs = 0
+  #generation = 0
+  #isStopping = false
+  #sweeper: Disposable | null = null
+  #counts = { invalid: 0, acquireTimeouts: 0, leaks: 0, opened: 0 }
+
+  constructor(deps: ConnectionPoolDeps, options: ConnectionPoolOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#line = new WaitingLine(deps.clock, () => (this.#counts.acquireTimeouts += 1))
+  }
+
+  get total(): number {
+    return this.#idle.length + this.#lent.size + this.#opening
+  }
+
+  get max(): number {
+    return this.#options.size + this.#options.overflow
+  }
+
+  /** Opens the base connections, all at once. Rejects when not one can be opened. */
+  async warmUp(): Promise<void> {
+    const opened = await Promise.allSettled(Array.from({ length: this.#options.size }, () => this.#open()))
+    for (const result of opened) if (result.status === 'fulfilled') this.#offer(result.value)
+    const failed = opened.find((result) => result.status === 'rejected')
+    if (this.total === 0 && failed !== undefined) throw failed.reason
+    this.#scheduleSweep()
+  }
+
+  /**
+   * Rejects with `pool_queue_full` at once when the line is too long for the time given, with `pool_acquire_timeout`
+   * when its turn does not come in time, with the cause when the server cannot be reached, with the signal's reason.
+   */
+  async acquire(options: AcquireOptions = {}): Promise<PooledConnection> {
+    options.signal?.throwIfAborted()
+    if (this.#isStopping) throw new DatabaseError('database_stopped', 'The connection pool is stopped')
+    const askedAt = this.#deps.clock.monotonic()
+    const connection = this.#takeFresh() ?? (await this.#wait(options))
+    const now = this.#deps.clock.monotonic()
+    this.#times.acquire.record(now - askedAt)
+    if (connection.generation !== this.#generation) {
+      connection.prepared.closeAll()
+      connection.generation = this.#generation
+    }
+    connection.loan = {
+      borrowedAt: now,
+      stack: options.isTraced === true ? new Error('borrowed') : null,
+      requestId: options.requestId,
+      isReported: false,
+    }
+    return connection
+  }
+
+  /** Every connection prepares its statements anew: the schema that they were planned for is gone. */
+  forgetPrepared(): void {
+    this.#generation += 1
+  }
+
+  /** Takes a connection back, in whatever state, and passes it on. */
+  release(connection: PooledConnection): void {
+    if (!this.#lent.delete(connection)) return
+    const now = this.#deps.clock.monotonic()
+    const usedMs = now - (connection.loan?.borrowedAt ?? now)
+    this.#times.usage.record(usedMs)
+    this.#usualUsageMs += USAGE_WEIGHT * (usedMs - this.#usualUsageMs)
+    connection.loan = null
+    if (connection.isLost) return this.#replenish()
+    // An open transaction is rolled back by the server when its connection goes: never by a next borrower.
+    if (connection.isInTransaction || connection.expiresAt <= now || this.#isStopping) return this.#retire(connection)
+    if (!connection.needsAbsorption) return this.#offer(connection)
+    this.#opening += 1
+    this.#deps.background.run('database.pool', async () => {
+      await connection.absorbLateCancel()
+      this.#opening -= 1
+      if (!connection.isLost) this.#offer(connection)
+    })
+  }
+
+  /** A connection broke: it is no longer part of the pool, wherever it was. */
+  forget(connection: PooledConnection): void {
+    this.#counts.invalid += 1
+    this.#suspectUntil = this.#deps.clock.monotonic()
+    const at = this.#idle.indexOf(connection)
+    if (at !== -1) this.#idle.splice(at, 1)
+    if (at !== -1) this.#replenish()
+  }
+
+  stats(): PoolStats {
+    const { size } = this.#options
+    return {
+      poolSize: size,
+      checkedIn: this.#idle.length,
+      checkedOut: this.#lent.size,
+      overflow: Math.max(0, this.total - size),
+      totalConnections: this.total,
+      invalidConnections: this.#counts.invalid,
+      openedConnections: this.#counts.opened,
+      waiting: this.#line.length,
+      acquireTimeouts: this.#counts.acquireTimeouts,
+      leaks: this.#counts.leaks,
+      acquire: this.#times.acquire.snapshot(),
+      usage: this.#times.usage.snapshot(),
+      create: this.#times.create.snapshot(),
+    }
+  }
+
+  /** Lends nothing new, serves who waits, closes what comes back; after `drainMs` what is still lent is cut. */
+  async stop(drainMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#sweeper?.[Symbol.dispose]()
+    for (const connection of this.#idle.splice(0)) this.#retire(connection)
+    this.#settleIfEmpty()
+    const late = this.#deps.clock.schedule(drainMs, () => {
+      this.#line.rejectAll(new DatabaseError('database_stopped', 'The connection pool was stopped meanwhile'))
+      for (const connection of this.#lent) connection.destroy()
+      this.#lent.clear()
+      this.#stopped.resolve()
+    })
+    await this.#stopped.promise
+    late[Symbol.dispose]()
+  }
+
+  /** The fast path: an idle connection that needs no question asked. */
+  #takeFresh(): PooledConnection | undefined {
+    const connection = this.#idle.at(-1)
+    if (connection === undefined || this.#line.length > 0) return undefined
+    const now = this.#deps.clock.monotonic()
+    const isFresh = now - connection.idleSince <= this.#options.validateAfterIdleMs
+    if (!isFresh || connection.idleSince <= this.#suspectUntil || connection.expiresAt <= now) return undefined
+    this.#idle.pop()
+    this.#lent.add(connection)
+    return connection
+  }
+
+  async #wait(options: AcquireOptions): Promise<PooledConnection> {
+    const timeoutMs = Math.min(options.timeoutMs ?? Number.POSITIVE_INFINITY, this.#options.acquireTimeoutMs)
+    const { length } = this.#line
+    const expectedMs = (length * this.#usualUsageMs) / this.max
+    if (length >= this.#options.maxWaiting || expectedMs > timeoutMs) {
+      throw new DatabaseError('pool_queue_full', `${length} others wait for a database connection already`, {
+        retryable: true,
+        details: { waiting: length, expectedMs, timeoutMs },
+      })
+    }
+    const turn = this.#line.join(timeoutMs, options.signal)
+    this.#serve()
+    return await turn
+  }
+
+  /** Brings the line and the connections together: validates idle ones, opens new ones, as many as are waited for. */
+  #serve(): void {
+    while (this.#line.length > this.#opening && this.#idle.length > 0) {
+      const connection = this.#idle.pop() as PooledConnection
+      this.#opening += 1
+      this.#deps.background.run('database.pool', async () => {
+        const isUsable = await this.#validate(connection)
+        this.#opening -= 1
+        if (isUsable) this.#offer(connection)
+        else this.#serve()
+      })
+    }
+    while (this.#line.length > this.#opening && this.total < this.#ceiling()) {
+      this.#deps.background.run('database.pool', () => this.#grow())
+    }
+  }
+
+  async #validate(connection: PooledConnection): Promise<boolean> {
+    const now = this.#deps.clock.monotonic()
+    if (connection.expiresAt <= now) {
+      this.#retire(connection)
+      return false
+    }
+    const isFresh = now - connection.idleSince <= this.#options.validateAfterIdleMs
+    if (isFresh && connection.idleSince > this.#suspectUntil) return true
+    return await connection.isAlive(VALIDATION_TIMEOUT_MS)
+  }
+
+  #ceiling(): number {
+    const isPaused = this.#deps.clock.monotonic() < this.#growthPausedUntil
+    return isPaused ? 0 : this.max
+  }
+
+  async #grow(): Promise<void> {
+    try {
+      this.#offer(await this.#open())
+    } catch (error) {
+      if (sqlStateOf(error) === TOO_MANY_CONNECTIONS) {
+        this.#growthPausedUntil = this.#deps.clock.monotonic() + GROWTH_PAUSE_MS
+      }
+      // As long as something is lent or on its way, those in line may still be served by it.
+      if (this.total === 0) this.#line.rejectAll(error)
+      else if (this.#lent.size === 0) this.#line.shift()?.reject(error)
+    }
+    this.#settleIfEmpty()
+  }
+
+  async #open(): Promise<PooledConnection> {
+    this.#opening += 1
+    const startedAt = this.#deps.clock.monotonic()
+    try {
+      const connection = await this.#deps.guard(() => this.#connect())
+      const now = this.#deps.clock.monotonic()
+      this.#times.create.record(now - startedAt)
+      this.#counts.opened += 1
+      connection.expiresAt = now + this.#options.maxLifetimeMs * (1 - LIFETIME_JITTER * this.#deps.random())
+      return connection
+    } finally {
+      this.#opening -= 1
+    }
+  }
+
+  async #connect(): Promise<PooledConnection> {
+    const connection = this.#deps.create()
+    const { connectTimeoutMs } = this.#options
+    let isLate = false
+    const late = this.#deps.clock.schedule(connectTimeoutMs, () => {
+      isLate = true
+      connection.destroy()
+    })
+    try {
+      await connection.open()
+      if (this.#line.length === 0) await this.#deps.prepare(connection)
+      return connection
+    } catch (error) {
+      await connection.close()
+      if (!isLate) throw error
+      throw new DatabaseError('pool_connect_timeout', `PostgreSQL did not answer within ${connectTimeoutMs} ms`, {
+        retryable: true,
+        cause: error,
+      })
+    } finally {
+      late[Symbol.dispose]()
+    }
+  }
+
+  /** To the first in line, or to the idle ones. */
+  #offer(connection: PooledConnection): void {
+    const next: Waiter<PooledConnection> | undefined = this.#line.shift()
+    if (next !== undefined) {
+      this.#lent.add(connection)
+      next.resolve(connection)
+    } else if (this.#isStopping) {
+      this.#retire(connection)
+    } else {
+      connection.idleSince = this.#deps.clock.monotonic()
+      this.#idle.push(connection)
+    }
+  }
+
+  #retire(connection: PooledConnection): void {
+    this.#deps.background.run('database.pool', () => connection.close())
+    this.#replenish()
+  }
+
+  #replenish(): void {
+    this.#serve()
+    this.#settleIfEmpty()
+  }
+
+  #settleIfEmpty(): void {
+    if (this.#isStopping && this.total === 0 && this.#line.length === 0) this.#stopped.resolve()
+  }
+
+  #scheduleSweep(): void {
+    const { lingerMs, leakThresholdMs } = this.#options
+    this.#sweeper = this.#deps.clock.schedule(Math.min(lingerMs, leakThresholdMs) / 2, () => {
+      this.#sweep()
+      if (!this.#isStopping) this.#scheduleSweep()
+    })
+  }
+
+  /** Oldest first, the idle ones that are too many or too old; and the loans that last too long. */
+  #sweep(): void {
+    const now = this.#deps.clock.monotonic()
+    const { size, lingerMs } = this.#options
+    let surplus = this.total - size
+    const isLeaving = ({ idleSince, expiresAt }: PooledConnection): boolean => {
+      if (expiresAt <= now) return true
+      return now - idleSince >= lingerMs && surplus-- > 0
+    }
+    const leaving = this.#idle.filter(isLeaving)
+    this.#idle = this.#idle.filter((connection) => !leaving.includes(connection))
+    for (const connection of leaving) this.#retire(connection)
+    for (const { loan } of this.#lent) {
+      if (loan === null || loan.stack === null || loan.isReported) continue
+      const heldMs = now - loan.borrowedAt
+      if (heldMs < this.#options.leakThresholdMs) continue
+      loan.isReported = true
+      this.#counts.leaks += 1
+      this.#deps.onLeak({ heldMs, stack: loan.stack.stack ?? '', requestId: loan.requestId })
+    }
+    const missing = this.#options.size - this.total
+    for (let count = 0; count < missing; count += 1) this.#deps.background.run('database.pool', () => this.#grow())
+  }
+}
