@@ -1,0 +1,149 @@
+import { Redis } from 'ioredis'
+import { Client } from 'pg'
+import { expect, test } from '#fixtures/test.ts'
+import { startEmbeddedPostgres } from '#fixtures/services/postgres/embedded-postgres.ts'
+import { startFaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
+import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
+
+interface Held<T> extends AsyncDisposable {
+  readonly client: T
+}
+
+function redisClient(url: string, options: { commandTimeout?: number } = {}): Held<Redis> {
+  const client = new Redis(url, { ...options, retryStrategy: () => 20, maxRetriesPerRequest: null })
+  client.on('error', () => undefined)
+  return { client, [Symbol.asyncDispose]: async () => client.disconnect() }
+}
+
+async function postgresClient(url: string, options: { query_timeout?: number } = {}): Promise<Held<Client>> {
+  const client = new Client({ connectionString: url, ...options })
+  client.on('error', () => undefined)
+  await client.connect()
+  return { client, [Symbol.asyncDispose]: () => client.end().catch(() => undefined) }
+}
+
+test.describe('Redis behind the proxy', () => {
+  test('added latency is on every command, and no command is lost when it ends', async ({ redis }) => {
+    await using proxy = await startFaultProxy(redis.url)
+    await using held = redisClient(proxy.through(redis.url))
+    await held.client.set('count', 0)
+    const latency = await proxy.inject({ kind: 'latency', ms: 30, jitterMs: 5 })
+    const begun = performance.now()
+    await held.client.incr('count')
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(48)
+    const pending = [held.client.incr('count'), held.client.incr('count')]
+    await latency.end()
+    await Promise.all(pending)
+    expect(await held.client.get('count')).toBe('3')
+  })
+
+  test('a reset connection is opened again by the client', async ({ redis }) => {
+    await using proxy = await startFaultProxy(redis.url)
+    await using held = redisClient(proxy.through(redis.url))
+    await held.client.ping()
+    proxy.reset()
+    expect(await held.client.ping()).toBe('PONG')
+    expect(proxy.counters.accepted).toBe(2)
+  })
+
+  test('a half-open connection is silent: only the client’s own time limit ends a command', async ({ redis }) => {
+    await using proxy = await startFaultProxy(redis.url)
+    await using held = redisClient(proxy.through(redis.url), { commandTimeout: 300 })
+    await held.client.ping()
+    proxy.halfOpen()
+    await expect(held.client.ping()).rejects.toThrow('Command timed out')
+  })
+
+  test('while connections are refused the client waits, and comes back by itself', async ({ redis }) => {
+    await using proxy = await startFaultProxy(redis.url)
+    await using held = redisClient(proxy.through(redis.url))
+    await held.client.ping()
+    const refusal = await proxy.inject({ kind: 'refuse' })
+    const refused = new Promise<Error>((resolve) => held.client.on('error', resolve))
+    proxy.reset()
+    const waiting = held.client.ping()
+    await expect(refused).resolves.toMatchObject({ code: expect.stringMatching(/ECONNRE(FUSED|SET)/) })
+    await refusal.end()
+    expect(await waiting).toBe('PONG')
+  })
+})
+
+test.describe('PostgreSQL behind the proxy', () => {
+  test('a connection cut in the middle of a result fails the query instead of shortening the result', async ({
+    postgres,
+  }) => {
+    await using proxy = await startFaultProxy(postgres.url)
+    await using held = await postgresClient(proxy.through(postgres.url))
+    await using _cut = await proxy.inject({ kind: 'cut', afterBytes: 10_000, direction: 'toClient' })
+    await expect(held.client.query(`select repeat('x', 1000) from generate_series(1, 100)`)).rejects.toThrow()
+  })
+
+  test('a reset ends the session on the server as well', async ({ postgres }) => {
+    await using proxy = await startFaultProxy(postgres.url)
+    await using held = await postgresClient(proxy.through(postgres.url))
+    await using observer = await postgresClient(postgres.url)
+    const { rows } = await held.client.query<{ pid: number }>('select pg_backend_pid() pid')
+    const isAlive = async (): Promise<boolean> => {
+      const { rowCount } = await observer.client.query('select 1 from pg_stat_activity where pid = $1', [rows[0]?.pid])
+      return rowCount === 1
+    }
+    expect(await isAlive()).toBe(true)
+    proxy.reset()
+    await expect.poll(isAlive).toBe(false)
+  })
+
+  test('a limited bandwidth delays a large result and delivers it whole', async ({ postgres }) => {
+    await using proxy = await startFaultProxy(postgres.url)
+    await using held = await postgresClient(proxy.through(postgres.url))
+    await using _limit = await proxy.inject({ kind: 'bandwidth', bytesPerSec: 1_000_000, direction: 'toClient' })
+    const begun = performance.now()
+    const { rows } = await held.client.query<{ text: string }>(`select repeat('x', 300000) as text`)
+    expect(rows[0]?.text).toHaveLength(300_000)
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(290)
+  })
+})
+
+test.describe('The process of an embedded service', () => {
+  test('a frozen PostgreSQL answers nothing, and thawed it answers what was asked meanwhile', async () => {
+    await using service = await startEmbeddedPostgres()
+    await using patient = await postgresClient(service.url)
+    await using impatient = await postgresClient(service.url, { query_timeout: 300 })
+    service.process?.freeze()
+    const answer = patient.client.query('select 1 one')
+    await expect(impatient.client.query('select 1 one')).rejects.toThrow('timeout')
+    service.process?.thaw()
+    expect((await answer).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a killed PostgreSQL comes back on the same port with all that was committed', async () => {
+    await using service = await startEmbeddedPostgres()
+    await using before = await postgresClient(service.url)
+    await before.client.query('create table kept (id int); insert into kept select generate_series(1, 1000)')
+    await service.process?.kill()
+    await expect(postgresClient(service.url)).rejects.toThrow('ECONNREFUSED')
+    await service.process?.restart()
+    await using after = await postgresClient(service.url)
+    const { rows } = await after.client.query('select count(*)::int from kept')
+    expect(rows).toEqual([{ count: 1000 }])
+  })
+
+  test('a killed Redis with persistence comes back on the same port with all that was written', async () => {
+    await using service = await startEmbeddedRedis({ persistence: 'append-only' })
+    await using held = redisClient(service.url)
+    await held.client.set('kept', 'yes')
+    await service.process?.kill()
+    await service.process?.restart()
+    expect(await held.client.get('kept')).toBe('yes')
+  })
+
+  test('a frozen Redis keeps its connections open and says nothing', async () => {
+    await using service = await startEmbeddedRedis()
+    await using held = redisClient(service.url, { commandTimeout: 300 })
+    await held.client.ping()
+    service.process?.freeze()
+    await expect(held.client.ping()).rejects.toThrow('Command timed out')
+    expect(held.client.status).toBe('ready')
+    service.process?.thaw()
+    expect(await held.client.ping()).toBe('PONG')
+  })
+})
