@@ -1,7 +1,8 @@
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import { worstStatus, type Health, type HealthStatus } from '#optimizations/kernel/health.ts'
-import { SERVICE_NAMES, type OptimizationsHealth, type ServiceName } from './optimizations.ts'
+import type { OptimizationsHealth } from './optimizations.ts'
+import { SERVICE_NAMES, type ServiceName } from './service-name.ts'
 
 /** A service that cannot be asked is as good as gone. */
 async function probe(name: ServiceName, ask: () => Promise<Health>, timeoutMs: number): Promise<Health> {

@@ -2,9 +2,10 @@ import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database, EntityManager, TransactionOptions } from '#optimizations/database/database.ts'
 import type { Health, HealthStatus } from '#optimizations/kernel/health.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
-
-export const SERVICE_NAMES = ['cache', 'database', 'pusher'] as const
-export type ServiceName = (typeof SERVICE_NAMES)[number]
+import type { OptimizationsMetrics } from './metrics.ts'
+import type { ServiceName } from './service-name.ts'
+import type { OptimizationsStatus } from './start-report.ts'
+import type { StopReport } from './stop-services.ts'
 
 /** One change to the data, with what has to happen when it is committed, and must not when it is not. */
 export interface UnitOfWork {
@@ -32,8 +33,14 @@ export interface Optimizations extends AsyncDisposable {
    * may run several times (serialization failures are retried) and does nothing that a rollback would not undo.
    */
   transaction<T>(work: (unit: UnitOfWork) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /** How far the start has come, retries in the background included. Asks nobody. */
+  status(): OptimizationsStatus
   /** Probes all three at once. Without the database it is unhealthy; the other two only degrade it. */
   health(): Promise<OptimizationsHealth>
+  /** Everything that is counted, of all three and of the process. A part that cannot be asked says so in its place. */
+  metrics(): OptimizationsMetrics
+  /** The same in the text format of Prometheus. */
+  prometheus(): Promise<string>
   /** Stops in reverse order of use: the publisher sends what is queued, then the cache, then the database. */
-  stop(deadlineMs?: number): Promise<void>
+  stop(deadlineMs?: number): Promise<StopReport>
 }

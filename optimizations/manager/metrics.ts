@@ -1,0 +1,31 @@
+import type { CacheStatistics } from '#optimizations/cache/cache-statistics.ts'
+import type { DatabaseStats } from '#optimizations/database/database.ts'
+import { describeError } from '#optimizations/kernel/errors.ts'
+import type { PublisherStats } from '#optimizations/pusher/publisher-statistics.ts'
+import type { ProcessMetrics } from './process-monitor.ts'
+import type { PerService } from './service-name.ts'
+
+/** In place of what could not be read. */
+interface Unreadable {
+  readonly error: string
+}
+
+export interface OptimizationsMetrics {
+  readonly timestamp: string
+  readonly optimizationEnabled: PerService<boolean>
+  readonly cache: CacheStatistics | Unreadable
+  readonly database: DatabaseStats | Unreadable
+  readonly pusher: PublisherStats | Unreadable
+  readonly process: ProcessMetrics
+}
+
+/** What `ask` answers, or why it did not. */
+export function readOrExplain<T>(ask: () => T): T | Unreadable {
+  try {
+    return ask()
+  } catch (error) {
+    return { error: describeError(error) }
+  }
+}
+
+export const isReadable = <T extends object>(answer: T | Unreadable): answer is T => !('error' in answer)

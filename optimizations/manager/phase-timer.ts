@@ -1,0 +1,22 @@
+/** Where the time of a request can go, as `Server-Timing` names it. */
+export type Phase = 'cache' | 'db'
+
+/** Takes the time of one request. Work of one phase may overlap: the phase lasts as long as any of it is under way. */
+export interface PhaseTimer {
+  enter(phase: Phase): void
+  leave(phase: Phase): void
+}
+
+/** The timer of whoever is calling; undefined for work that belongs to no request. */
+export type CurrentTimer = () => PhaseTimer | undefined
+
+/** `work` as a phase of `timer`. */
+export async function timed<T>(timer: PhaseTimer | undefined, phase: Phase, work: () => Promise<T>): Promise<T> {
+  if (timer === undefined) return work()
+  timer.enter(phase)
+  try {
+    return await work()
+  } finally {
+    timer.leave(phase)
+  }
+}
