@@ -109,6 +109,8 @@ export class HttpChannelState implements ChannelState {
   }
 
   receiveWebhook({ headers, rawBody }: WebhookRequest): boolean {
+    // The library throws where there is no signature to compare.
+    if (typeof headers['x-pusher-signature'] !== 'string') return false
     const webhook = this.#library.webhook({ headers, rawBody })
     if (!webhook.isValid()) return false
     const age = this.#clock.now() - webhook.getTime().getTime()

@@ -1,0 +1,138 @@
+import { createHmac } from 'node:crypto'
+
+import { expect, test } from '@playwright/test'
+
+import { startPublisherRig, type PublisherRig } from '#fixtures/doubles/pusher-rig.ts'
+
+const answerOf = (body: object, status = 200) => ({
+  status,
+  body: JSON.stringify(body),
+  retryAfterMs: undefined,
+  fault: undefined,
+})
+
+function webhook(
+  rig: PublisherRig,
+  events: readonly object[],
+  change: { readonly ageMs?: number; readonly key?: string } = {},
+) {
+  const rawBody = JSON.stringify({ time_ms: rig.clock.now() - (change.ageMs ?? 0), events })
+  const signature = createHmac('sha256', 'secret').update(rawBody).digest('hex')
+  const headers = {
+    'content-type': 'application/json',
+    'x-pusher-key': change.key ?? 'key',
+    'x-pusher-signature': signature,
+  }
+  return { headers, rawBody }
+}
+
+test('what Pusher said of a channel is remembered for five seconds', async () => {
+  const rig = await startPublisherRig()
+  rig.transport.answer = answerOf({ occupied: true, user_count: 3 })
+  expect(await rig.publisher.channels.info('presence-a')).toEqual({ occupied: true, userCount: 3 })
+  rig.transport.answer = answerOf({ occupied: false })
+  expect(await rig.publisher.channels.info('presence-a')).toEqual({ occupied: true, userCount: 3 })
+  expect(rig.publisher.stats().cacheHits).toBe(1)
+  await rig.clock.advance(5_001)
+  expect(await rig.publisher.channels.info('presence-a')).toEqual({ occupied: false })
+})
+
+test('subscription counts are there where they were asked for', async () => {
+  const rig = await startPublisherRig({ channelState: { asksSubscriptionCounts: true } })
+  rig.transport.answer = answerOf({ occupied: true, subscription_count: 9 })
+  expect(await rig.publisher.channels.info('a')).toEqual({ occupied: true, subscriptionCount: 9 })
+})
+
+test('a fault is told and not remembered', async () => {
+  const rig = await startPublisherRig()
+  rig.transport.answer = { ...answerOf({}), status: 0, fault: 'econnrefused' }
+  await expect(rig.publisher.channels.info('a')).rejects.toMatchObject({ code: 'pusher_unreachable', retryable: true })
+  for (const answer of [
+    answerOf({}, 400),
+    answerOf({ error: 'no', code: 400 }),
+    { ...answerOf({}), body: 'no JSON' },
+  ]) {
+    rig.transport.answer = answer
+    await expect(rig.publisher.channels.info('a')).rejects.toMatchObject({ code: 'pusher_rejected' })
+  }
+  rig.transport.answer = { ...answerOf({}), body: '7' }
+  await expect(rig.publisher.channels.info('a')).rejects.toMatchObject({ code: 'pusher_rejected' })
+  rig.transport.answer = answerOf({ occupied: true })
+  expect(await rig.publisher.channels.info('a')).toEqual({ occupied: true })
+})
+
+test('the users of a presence channel are named', async () => {
+  const rig = await startPublisherRig()
+  rig.transport.answer = answerOf({ users: [{ id: 'u1' }, { id: 2 }] })
+  expect(await rig.publisher.channels.users('presence-a')).toEqual(['u1', '2'])
+  rig.transport.answer = answerOf({})
+  expect(await rig.publisher.channels.users('presence-a')).toEqual([])
+  await expect(rig.publisher.channels.users('private-a')).rejects.toMatchObject({ code: 'invalid_request' })
+  await expect(rig.publisher.channels.info('a/../b')).rejects.toMatchObject({ code: 'invalid_request' })
+})
+
+test('connections of a user are terminated in every app', async () => {
+  const rig = await startPublisherRig({ moreApps: [{ appId: '2', key: 'k2', secret: 's2' }] })
+  await rig.publisher.channels.terminateConnections('user-1')
+  await expect(rig.publisher.channels.terminateConnections('')).rejects.toMatchObject({ code: 'invalid_request' })
+  rig.transport.answer = answerOf({}, 401)
+  await expect(rig.publisher.channels.terminateConnections('user-1')).rejects.toMatchObject({ code: 'pusher_rejected' })
+})
+
+test.describe('a webhook', () => {
+  test('that is signed brings the state up to date', async () => {
+    const rig = await startPublisherRig()
+    const { channels } = rig.publisher
+    rig.transport.answer = answerOf({ occupied: true })
+    await channels.info('a')
+    await channels.info('b')
+    const events = [
+      { name: 'channel_vacated', channel: 'a' },
+      { name: 'channel_occupied', channel: 'b' },
+      { name: 'subscription_count', channel: 'c', subscription_count: 5 },
+      { name: 'client_event', channel: 'a', event: 'client-x' },
+      { name: 'odd' },
+    ]
+    expect(channels.receiveWebhook(webhook(rig, events))).toBe(true)
+    expect(await channels.info('a')).toEqual({ occupied: false })
+    rig.transport.answer = answerOf({ occupied: true, user_count: 4 })
+    expect(await channels.info('b')).toEqual({ occupied: true, userCount: 4 })
+    expect(await channels.info('c')).toEqual({ occupied: true, subscriptionCount: 5 })
+  })
+
+  test('that is forged, damaged, of another app or too old changes nothing', async () => {
+    const rig = await startPublisherRig()
+    const { channels } = rig.publisher
+    rig.transport.answer = answerOf({ occupied: true })
+    await channels.info('a')
+    const events = [{ name: 'channel_vacated', channel: 'a' }]
+    const good = webhook(rig, events)
+    for (const bad of [
+      { ...good, rawBody: good.rawBody.replace('"a"', '"b"') },
+      { ...good, headers: { ...good.headers, 'x-pusher-signature': undefined } },
+      { ...good, headers: { ...good.headers, 'content-type': 'text/plain' } },
+      webhook(rig, events, { key: 'other' }),
+      webhook(rig, events, { ageMs: 300_001 }),
+      webhook(rig, events, { ageMs: -300_001 }),
+    ]) {
+      expect(channels.receiveWebhook(bad)).toBe(false)
+    }
+    expect(await channels.info('a')).toEqual({ occupied: true })
+    expect(channels.receiveWebhook(good)).toBe(true)
+  })
+
+  test('an answer that was under way when a webhook came does not undo it', async () => {
+    const rig = await startPublisherRig()
+    const { channels } = rig.publisher
+    const late = Promise.withResolvers<void>()
+    rig.transport.request = async () => {
+      await late.promise
+      return answerOf({ occupied: true })
+    }
+    const asked = channels.info('a')
+    channels.receiveWebhook(webhook(rig, [{ name: 'channel_vacated', channel: 'a' }]))
+    late.resolve()
+    await asked
+    expect(await channels.info('a')).toEqual({ occupied: false })
+  })
+})
