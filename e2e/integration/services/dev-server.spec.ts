@@ -1,0 +1,132 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Client } from 'pg'
+import { expect, test as base } from '#fixtures/test.ts'
+import { inheritedEnvironment } from '#fixtures/services/environment.ts'
+
+const DEV = fileURLToPath(new URL('../../../fixtures/dev.ts', import.meta.url))
+
+interface DevRun {
+  readonly process: ChildProcess
+  readonly output: readonly string[]
+  /** The value of a row of the summary, once it is printed; rejects when the program ends before. */
+  row(name: string): Promise<string>
+  /** Ctrl-C, and the exit code. */
+  interrupt(): Promise<number | null>
+}
+
+interface Dev {
+  start(environment: Readonly<Record<string, string>>, ...args: string[]): DevRun
+}
+
+function run(directory: string, environment: Readonly<Record<string, string>>, args: readonly string[]): DevRun {
+  const program = spawn(process.execPath, [DEV, ...args], {
+    env: { ...inheritedEnvironment(), SERVICES: 'embedded', HOTPATH_STATE: directory, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output: string[] = []
+  for (const input of [program.stdout, program.stderr]) {
+    createInterface({ input }).on('line', (line) => output.push(line))
+  }
+  const exited = once(program, 'close').then(([code]) => code as number | null)
+  return {
+    process: program,
+    output,
+    row: async (name) => {
+      const find = (): string | undefined => output.find((line) => line.startsWith(`  ${name.padEnd(11)} `))
+      await expect
+        .poll(() => find() !== undefined || program.exitCode !== null, { timeout: 25_000, message: output.join('\n') })
+        .toBe(true)
+      return find()?.slice(14) ?? ''
+    },
+    interrupt: async () => {
+      program.kill('SIGINT')
+      return exited
+    },
+  }
+}
+
+/** A dev server with a data directory of this test's own. */
+const test = base.extend<{ dev: Dev }>({
+  // oxlint-disable-next-line no-empty-pattern -- Playwright reads the dependencies from the pattern: there are none.
+  dev: async ({}, use) => {
+    const directory = join(tmpdir(), `hotpath-dev-${randomUUID()}`)
+    const started: DevRun[] = []
+    await use({
+      start: (environment, ...args) => {
+        const one = run(directory, environment, args)
+        started.push(one)
+        return one
+      },
+    })
+    for (const one of started) await one.interrupt()
+    await rm(directory, { recursive: true, force: true })
+  },
+})
+
+async function sql(url: string, text: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query<Record<string, unknown>>(text)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+test('the dev server prints where everything is, and it is there; its data outlive it until they are reset', async ({
+  dev,
+}) => {
+  test.setTimeout(90_000)
+  const first = dev.start({ PORT: '0' })
+  const app = await first.row('app')
+  expect((await fetch(`${app}/health/ready`)).status).toBe(200)
+  const key = await first.row('pusher key')
+  await sql(await first.row('database'), `create table mine as select 1 as id`)
+  expect(await first.interrupt()).toBe(0)
+  await expect(fetch(app)).rejects.toThrow()
+
+  const second = dev.start({ PORT: '0' })
+  expect(await sql(await second.row('database'), 'select id from mine')).toEqual([{ id: 1 }])
+  expect(await second.row('pusher key')).toBe(key)
+  expect(await second.interrupt()).toBe(0)
+
+  const third = dev.start({ PORT: '0' }, '--reset')
+  await expect(sql(await third.row('database'), 'select id from mine')).rejects.toThrow('does not exist')
+  expect(await third.row('pusher key')).not.toBe(key)
+})
+
+test('a taken port ends the dev server before anything is started, with one line that names it', async ({ dev }) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const program = dev.start({ PORT: String(port) })
+  await once(program.process, 'close')
+  server.close()
+  expect(program.process.exitCode).toBe(1)
+  expect(program.output).toEqual([
+    `PORT: 127.0.0.1:${port} is already in use; set PORT to another, or 0 for any free one`,
+  ])
+})
+
+test('an invalid variable ends the dev server with one line that names it', async ({ dev }) => {
+  const program = dev.start({ PORT: '0', REDIS_URL: 'http://localhost' })
+  await once(program.process, 'close')
+  expect(program.process.exitCode).toBe(1)
+  expect(program.output.at(-1)).toMatch(/^Invalid environment: REDIS_URL: /)
+})
+
+test('Ctrl-C while the services are starting ends everything', async ({ dev }) => {
+  const program = dev.start({ PORT: '0' })
+  await expect.poll(() => program.output.length).toBeGreaterThan(0)
+  expect(await program.interrupt()).toBe(0)
+  const again = dev.start({ PORT: '0' })
+  expect(await again.row('app')).toMatch(/^http/)
+})
