@@ -12,40 +12,40 @@ export interface CacheStatistics {
   readonly misses: number
   readonly loads: number
   readonly loadErrors: number
+  /** Loads that were not begun because the last one of the key had just failed. */
+  readonly backedOff: number
+  /** Reads that waited for another process to load. */
+  readonly leaseWaits: number
+  /** Values that were not kept because something was invalidated while they were loaded. */
+  readonly refusedWriteBacks: number
+  /** Values that were not kept because Redis was away. */
+  readonly droppedWrites: number
+  /** Bytes under a key that are no entry. */
+  readonly corrupted: number
   readonly sets: number
+  /** Entries that an invalidation of keys or of a pattern removed. */
   readonly deletes: number
-  /** Operations on Redis that failed, timed out or were refused because it is cut off. */
+  readonly invalidations: number
+  /** Invalidations that other processes may not have seen yet when their caller went on. */
+  readonly unacknowledged: number
+  /** Operations on Redis that failed or timed out. */
   readonly errors: number
-  /** Hits among all reads; a read that met an error counts as one that did not hit. 0 before the first read. */
+  /** Operations that were not sent because Redis is cut off or has too much to do. */
+  readonly refused: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** Hits among all reads; a read that met an error did not hit. 0 before the first read. */
   readonly hitRate: number
   /** Mean duration of a read of Redis. */
   readonly avgTimeMs: number
+  readonly memory: { readonly entries: number; readonly bytes: number }
   readonly latency: {
+    /** One hit in 128 is timed. */
     readonly memoryGet: HistogramSnapshot
+    readonly memorySet: HistogramSnapshot
     readonly redisGet: HistogramSnapshot
     readonly redisSet: HistogramSnapshot
+    readonly redisDelete: HistogramSnapshot
     readonly load: HistogramSnapshot
-  }
-}
-
-const NO_LATENCY: HistogramSnapshot = { count: 0, meanMs: 0, maxMs: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0 }
-
-export function emptyStatistics(namespace: string): CacheStatistics {
-  return {
-    namespace,
-    hits: 0,
-    memoryHits: 0,
-    redisHits: 0,
-    staleHits: 0,
-    negativeHits: 0,
-    misses: 0,
-    loads: 0,
-    loadErrors: 0,
-    sets: 0,
-    deletes: 0,
-    errors: 0,
-    hitRate: 0,
-    avgTimeMs: 0,
-    latency: { memoryGet: NO_LATENCY, redisGet: NO_LATENCY, redisSet: NO_LATENCY, load: NO_LATENCY },
   }
 }

@@ -1,5 +1,5 @@
 import type { Cache, Invalidation, Load } from './cache.ts'
-import { emptyStatistics } from './cache-statistics.ts'
+import { StatisticsRecorder } from './statistics-recorder.ts'
 
 const NOTHING_KEPT: Invalidation = { acknowledged: true, removed: 0 }
 
@@ -22,7 +22,7 @@ export function createPassThroughCache(): Cache {
       async (...args) =>
         run(...args),
     health: async () => ({ status: 'healthy', reasons: [], details: { mode: 'off' } }),
-    stats: () => emptyStatistics('off'),
+    stats: () => new StatisticsRecorder('off').snapshot({ entries: 0, bytes: 0 }),
     idle: async () => undefined,
     stop: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,

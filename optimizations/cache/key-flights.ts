@@ -1,0 +1,99 @@
+import type { CacheKey } from './cache-key.ts'
+import type { Entry, Reading } from './entry.ts'
+import type { SharedLoad } from './shared-load.ts'
+
+/**
+ * What is under way for one key in this process: at most one read and one load, shared by all who ask meanwhile.
+ *
+ * An invalidation of the key detaches the flight: those who wait get its result, for they asked before; those who come
+ * later begin another; and its result is not put into memory. So a flight is also the permission to do that.
+ */
+export class KeyFlight {
+  readonly key: CacheKey
+  readonly startedAt: number
+  /** Those who have opened it and not yet closed it. */
+  users = 1
+  isDetached = false
+  reading: Promise<Reading> | undefined
+  load: SharedLoad | undefined
+  readonly #onDetach: (() => void)[] = []
+
+  constructor(key: CacheKey, startedAt: number) {
+    this.key = key
+    this.startedAt = startedAt
+  }
+
+  detach(): void {
+    this.isDetached = true
+    for (const wake of this.#onDetach) wake()
+  }
+
+  /** `wake` is called when something becomes known about the key: a stored entry, or an invalidation. */
+  onDetach(wake: () => void): void {
+    this.#onDetach.push(wake)
+  }
+}
+
+/** Takes a copy into memory, where that is allowed. `valueBytes` is the size of the value as bytes. */
+export type Keep = (flight: KeyFlight, entry: Entry, valueBytes: number) => void
+
+export interface KeyFlightsDependencies {
+  readonly now: () => number
+  /** Whether invalidations by other processes arrive here. */
+  readonly isCoherent: () => boolean
+}
+
+/**
+ * While nothing is heard from other processes a flight is shared by those who come within this time of its start only:
+ * that is the whole time by which a reader that is cut off can be behind an invalidation by another process.
+ */
+const SHARED_UNHEARD_MS = 100
+
+export class KeyFlights {
+  readonly #deps: KeyFlightsDependencies
+  readonly #flights = new Map<CacheKey, KeyFlight>()
+
+  constructor(deps: KeyFlightsDependencies) {
+    this.#deps = deps
+  }
+
+  get size(): number {
+    return this.#flights.size
+  }
+
+  /** Joins the flight of the key, or begins one. Whoever opens it must close it. */
+  open(key: CacheKey): KeyFlight {
+    const current = this.#flights.get(key)
+    if (current === undefined || !this.#isShared(current)) return this.begin(key)
+    current.users += 1
+    return current
+  }
+
+  /** A flight of its own, before which all others of the key give way. */
+  begin(key: CacheKey): KeyFlight {
+    this.detach(key)
+    const flight = new KeyFlight(key, this.#deps.now())
+    this.#flights.set(key, flight)
+    return flight
+  }
+
+  close(flight: KeyFlight): void {
+    flight.users -= 1
+    if (flight.users === 0 && !flight.isDetached) this.#flights.delete(flight.key)
+  }
+
+  detach(key: CacheKey): void {
+    const flight = this.#flights.get(key)
+    if (flight === undefined) return
+    this.#flights.delete(key)
+    flight.detach()
+  }
+
+  detachAll(): void {
+    for (const key of this.#flights.keys()) this.detach(key)
+  }
+
+  #isShared(flight: KeyFlight): boolean {
+    return this.#deps.isCoherent() || this.#deps.now() - flight.startedAt < SHARED_UNHEARD_MS
+  }
+}

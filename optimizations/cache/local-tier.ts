@@ -1,0 +1,74 @@
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+import type { ResolvedCacheOptions } from './cache-options.ts'
+import { FailureBackoff } from './failure-backoff.ts'
+import type { GuardedStore } from './guarded-store.ts'
+import type { Change } from './invalidation-bus.ts'
+import { KeyFlights, type Keep } from './key-flights.ts'
+import { MemoryTier } from './memory-tier.ts'
+import type { StatisticsRecorder } from './statistics-recorder.ts'
+import { TagVersions } from './tag-versions.ts'
+
+/** Until when this process may serve what it remembers, by the monotonic clock. */
+export interface MemoryPermit {
+  validUntil: number
+}
+
+export interface LocalTierDependencies {
+  readonly permit: MemoryPermit
+  readonly guard: GuardedStore
+  readonly statistics: StatisticsRecorder
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Everything that this process remembers, and the one place where it forgets. */
+export class LocalTier {
+  readonly memory: MemoryTier
+  readonly flights: KeyFlights
+  readonly tags: TagVersions
+  readonly backoff: FailureBackoff
+  readonly #deps: LocalTierDependencies
+
+  constructor(deps: LocalTierDependencies, options: ResolvedCacheOptions) {
+    this.#deps = deps
+    const isCoherent = (): boolean => this.isCoherent
+    this.memory = new MemoryTier({ maxBytes: options.memoryMaxBytes, maxEntries: options.memoryMaxEntries })
+    this.flights = new KeyFlights({ now: () => deps.clock.monotonic(), isCoherent })
+    this.tags = new TagVersions({
+      isCoherent,
+      fetch: (tags) => deps.guard.run('versions', (store) => store.versions(tags)),
+    })
+    this.backoff = new FailureBackoff(deps.random, {
+      firstMs: options.errorBackoffMs,
+      maxMs: options.errorBackoffMaxMs,
+    })
+  }
+
+  get isCoherent(): boolean {
+    return this.#deps.clock.monotonic() < this.#deps.permit.validUntil
+  }
+
+  /** When this returns, nothing that the change ended is served, joined, or put into memory later. */
+  readonly apply = (change: Change): void => {
+    if (change.everything) {
+      this.memory.clear()
+      this.tags.forgetAll()
+      this.flights.detachAll()
+    }
+    for (const key of change.keys) {
+      this.memory.delete(key)
+      this.flights.detach(key)
+      this.backoff.forget(key)
+    }
+    if (change.tags.length > 0) this.tags.forget(change.tags)
+  }
+
+  readonly keep: Keep = (flight, entry, valueBytes) => {
+    if (flight.isDetached || !this.isCoherent || !entry.isCurrent) return
+    const { statistics } = this.#deps
+    const begun = statistics.isTimed() ? this.#deps.clock.monotonic() : undefined
+    this.memory.put(flight.key, entry, valueBytes)
+    if (begun !== undefined) statistics.memorySet.record(this.#deps.clock.monotonic() - begun)
+  }
+}
