@@ -25,7 +25,9 @@ export class NotificationListener implements AsyncDisposable {
   readonly #connection: ClientConfig
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #stateListeners = new Set<(connected: boolean) => void>()
-  readonly #stopped = new AbortController()
+  #next: Disposable | null = null
+  #failures = 0
+  #isStopped = false
   #client: Client | null = null
   #connected = false
 
@@ -47,7 +49,7 @@ export class NotificationListener implements AsyncDisposable {
   /** Connects once and rejects when that fails; from then on it reconnects by itself until stopped. */
   async start(): Promise<void> {
     await this.#connect()
-    this.#deps.background.run('database.listen', () => this.#keepAlive())
+    this.#plan()
   }
 
   /** Calls `listener` with the payload of every message on `channel`, and with '' after each return. */
@@ -68,7 +70,8 @@ export class NotificationListener implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped.abort()
+    this.#isStopped = true
+    this.#next?.[Symbol.dispose]()
     const client = this.#client
     this.#lose(client)
     await client?.end().catch(() => undefined)
@@ -86,30 +89,31 @@ export class NotificationListener implements AsyncDisposable {
       await client.end().catch(() => undefined)
       throw error
     }
-    if (this.#stopped.signal.aborted) return await client.end()
+    if (this.#isStopped) return await client.end()
     this.#client = client
     this.#setConnected(true)
     for (const channel of this.#listeners.keys()) this.#deliver(channel, '')
   }
 
-  async #keepAlive(): Promise<void> {
-    const { clock, random } = this.#deps
-    const stopped = this.#stopped.signal
-    for (let failures = 0; !stopped.aborted;) {
-      const pause =
-        this.#client === null ? random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures) : KEEPALIVE_MS
-      const loss = this.onStateChange(() => wake.abort())
-      const wake = new AbortController()
-      await clock.sleep(pause, AbortSignal.any([stopped, wake.signal])).catch(() => undefined)
-      loss[Symbol.dispose]()
-      if (stopped.aborted) return
-      if (this.#client !== null) await this.#probe(this.#client)
-      else
-        failures = await this.#connect().then(
-          () => 0,
-          () => failures + 1,
-        )
+  /** Sets the time of the next look: soon and with jitter after a failure, now and then while all is well. */
+  #plan(): void {
+    this.#next?.[Symbol.dispose]()
+    if (this.#isStopped) return
+    const { clock, random, background } = this.#deps
+    const limitMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures)
+    const delayMs = this.#client === null ? random() * limitMs : KEEPALIVE_MS
+    this.#next = clock.schedule(delayMs, () => background.run('database.listen', () => this.#look()))
+  }
+
+  async #look(): Promise<void> {
+    if (this.#client !== null) await this.#probe(this.#client)
+    else {
+      await this.#connect().then(
+        () => (this.#failures = 0),
+        () => (this.#failures += 1),
+      )
     }
+    this.#plan()
   }
 
   async #probe(client: Client): Promise<void> {
@@ -128,6 +132,7 @@ export class NotificationListener implements AsyncDisposable {
     if (client === null || client !== this.#client) return
     this.#client = null
     this.#setConnected(false)
+    this.#plan()
     void client.end().catch(() => undefined)
   }
 

@@ -1,6 +1,5 @@
 import type { EntityClass, MikroORM, Primary } from '@mikro-orm/core'
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql'
-import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
 import type {
@@ -34,7 +33,6 @@ import { StatementRegistry } from './statements/statement-registry.ts'
 export interface OptimizedDatabaseDeps {
   readonly clock: Clock
   readonly random: Random
-  readonly background: BackgroundTasks
   readonly events: DatabaseEvents
   readonly orm: MikroORM<PostgreSqlDriver>
   readonly engine: Engine
@@ -42,8 +40,6 @@ export interface OptimizedDatabaseDeps {
   /** How long `stop` waits for what is running. */
   readonly drainMs: number
 }
-
-const BACKGROUND_DRAIN_MS = 5_000
 
 /** The database with all of it. */
 export class OptimizedDatabase implements Database {
@@ -145,11 +141,10 @@ export class OptimizedDatabase implements Database {
   }
 
   async #stop(): Promise<void> {
-    const { engine, listener, background, orm, drainMs } = this.#deps
+    const { engine, listener, orm, drainMs } = this.#deps
     await engine.stop(drainMs)
     await listener[Symbol.asyncDispose]()
     await orm.close(true)
-    await background.drain(BACKGROUND_DRAIN_MS)
   }
 
   #fork(context: RequestContext): EntityManager {

@@ -73,7 +73,9 @@ export class ConnectionPool {
   readonly #line: WaitingLine<PooledConnection>
   readonly #times = { acquire: new LatencyHistogram(), usage: new LatencyHistogram(), create: new LatencyHistogram() }
   readonly #stopped = Promise.withResolvers<void>()
+  /** On their way in: being opened, or asked for a sign of life. */
   #opening = 0
+  #closing = 0
   #growthPausedUntil = Number.NEGATIVE_INFINITY
   /** Connections that were idle at the last loss may have been lost with it, unnoticed. */
   #suspectUntil = Number.NEGATIVE_INFINITY
@@ -328,7 +330,12 @@ export class ConnectionPool {
   }
 
   #retire(connection: PooledConnection): void {
-    this.#deps.background.run('database.pool', () => connection.close())
+    this.#closing += 1
+    this.#deps.background.run('database.pool', async () => {
+      await connection.close()
+      this.#closing -= 1
+      this.#settleIfEmpty()
+    })
     this.#replenish()
   }
 
@@ -338,7 +345,8 @@ export class ConnectionPool {
   }
 
   #settleIfEmpty(): void {
-    if (this.#isStopping && this.total === 0 && this.#line.length === 0) this.#stopped.resolve()
+    const isEmpty = this.total + this.#closing === 0 && this.#line.length === 0
+    if (this.#isStopping && isEmpty) this.#stopped.resolve()
   }
 
   #scheduleSweep(): void {

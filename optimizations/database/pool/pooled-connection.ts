@@ -41,6 +41,11 @@ export interface PooledConnectionOptions {
   readonly formatDate: FormatDate
 }
 
+/** A cursor, as Kysely hands it over and expects it back. */
+export interface Streamed {
+  readonly text: string
+}
+
 /** Who borrowed, since when, from where: kept only for those who might forget to give back. */
 export interface Loan {
   readonly borrowedAt: number
@@ -149,19 +154,20 @@ export class PooledConnection {
   }
 
   /** What Kysely calls: for statements of the ORM, for transaction control, for cursors and for its own builder. */
-  async query(text: string, values?: readonly unknown[]): Promise<Answer> {
+  query(text: string | Streamed, values?: readonly unknown[]): Promise<Answer> | Streamed {
+    if (typeof text !== 'string') return this.#stream(text)
     const [call] = values ?? []
-    if (call instanceof StatementCall) return await this.run(call)
-    // A cursor of Kysely's: `pg` runs it by itself.
-    if (typeof text !== 'string') return this.#client.query<never>(text)
+    if (call instanceof StatementCall) return this.run(call)
     const encoded = (values ?? []).map((value) => encodeValue(value, this.#options.formatDate))
     const statement = { text, parameters: encoded.length === 0 ? null : { values: encoded, oids: [] }, name: null }
-    return await this.run(
-      new StatementCall(statement, { analysis: this.#observer.analyze(text), identity: null }, null),
-    )
+    return this.run(new StatementCall(statement, { analysis: this.#observer.analyze(text), identity: null }, null))
   }
 
   release(): void {
+    if (this.#pending !== NO_EFFECT && !this.isInTransaction) {
+      this.#observer.committed(this.#pending)
+      this.#pending = NO_EFFECT
+    }
     this.#observer.released(this)
   }
 
@@ -203,6 +209,12 @@ export class PooledConnection {
     if (!this.#mayBeCancelledLate) return
     this.#mayBeCancelledLate = false
     await this.#client.query('select 1').catch(() => undefined)
+  }
+
+  /** `pg` runs a cursor by itself. What it writes counts as done when the connection comes back. */
+  #stream(cursor: Streamed): Streamed {
+    this.#pending = mergeEffects(this.#pending, this.#observer.effectOf(this.#observer.analyze(cursor.text)))
+    return this.#client.query(cursor as never)
   }
 
   async #send(query: WireQuery, signal: AbortSignal | undefined): Promise<Answer> {

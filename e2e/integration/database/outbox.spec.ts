@@ -1,0 +1,115 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { outboxTableSql } from '#optimizations/database/outbox-table.ts'
+import { OutboxStore } from '#optimizations/database/outbox-store.ts'
+import { startDatabase } from '#optimizations/database/start-database.ts'
+import { libraryEntities } from '#fixtures/data/library.ts'
+import { outboxContract } from '#fixtures/doubles/pusher-outbox.contract.ts'
+import { expect, test } from '#fixtures/test.ts'
+
+for (const optimize of [true, false]) {
+  test.describe(`the outbox, ${optimize ? 'optimised' : 'stock'}`, () => {
+    for (const { title, check } of outboxContract) {
+      test(title, async ({ postgres }) => {
+        await postgres.reset()
+        await using database = await startDatabase({
+          url: postgres.url,
+          entities: libraryEntities,
+          optimize,
+          pool: { size: 2 },
+        })
+        await database.orm.schema.execute(outboxTableSql)
+        await using second = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+        const claimers = [database.outbox, second.outbox]
+        let given = 0
+        await check({
+          append: (channel, data) =>
+            database.transaction((em) => database.outbox.append(em, { channel, event: 'tested', data })),
+          claimer: () => claimers[given++] as OutboxStore,
+          // Leases and delays are kept by the server's clock, which no test can move.
+          pass: (ms) => pause(ms),
+        })
+      })
+    }
+  })
+}
+
+test('an event of a transaction that rolls back is never there', async ({ postgres }) => {
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  const failed = database.transaction(async (em) => {
+    await database.outbox.append(em, { channel: 'a', event: 'tested', data: 1 })
+    throw new Error('changed my mind')
+  })
+  await expect(failed).rejects.toThrow('changed my mind')
+  expect(await database.outbox.claim(10, 1_000)).toEqual([])
+  await expect(
+    database.outbox.append(database.fork(), { channel: 'a', event: 'tested', data: 1 }),
+  ).rejects.toMatchObject({ code: 'outbox_outside_transaction' })
+})
+
+test('events of one channel are claimed in the order of their commits, whatever the order of their beginnings', async ({
+  postgres,
+  intensity,
+}) => {
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities })
+  await database.orm.schema.execute(outboxTableSql)
+  await database.query('create table commits (at bigint generated always as identity, channel text, n int)')
+  const events = Math.ceil(400 * intensity)
+  const claimed: Record<string, number[]> = {}
+  let isDone = false
+  const drain = async (): Promise<void> => {
+    // Two claimers at once: the lease of one must keep the other off the channel.
+    while (!isDone || (await database.outbox.depth()).waiting > 0) {
+      const batch = await database.outbox.claim(7, 60_000)
+      for (const { channel, data } of batch) (claimed[channel] ??= []).push(data as number)
+      await database.outbox.acknowledge(batch.map(({ id }) => id))
+    }
+  }
+  const drains = [drain(), drain()]
+  await Promise.all(
+    Array.from({ length: events }, (_, n) =>
+      database.transaction(async (em) => {
+        const channel = `channel-${n % 3}`
+        await em.execute('select 1')
+        await database.outbox.append(em, { channel, event: 'tested', data: n })
+        // Under the channel's lock, which is held until the commit: the order of these is the order of the commits.
+        await em.execute('insert into commits (channel, n) values (?, ?)', [channel, n])
+      }),
+    ),
+  )
+  isDone = true
+  await Promise.all(drains)
+  for (const [channel, data] of Object.entries(claimed)) {
+    const committed = await database.query<{ n: number }>('select n from commits where channel = $1 order by at', [
+      channel,
+    ])
+    expect(data).toEqual(committed.map(({ n }) => n))
+  }
+  expect(Object.values(claimed).flat()).toHaveLength(events)
+})
+
+test('a store gives back only what is still its own, and dead letters go when their time has passed', async ({
+  postgres,
+}) => {
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  expect(database.outbox).toBeInstanceOf(OutboxStore)
+  await database.transaction((em) => database.outbox.append(em, { channel: 'a', event: 'tested', data: 1 }))
+  const [mine] = await database.outbox.claim(1, 1)
+  await using second = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await expect.poll(async () => (await second.outbox.claim(1, 60_000)).length).toBe(1)
+  const ids = [mine?.id ?? '']
+  await database.outbox.release(ids, 0, 'too late')
+  await database.outbox.deadLetter(ids, 'too late')
+  expect(await database.outbox.depth()).toMatchObject({ waiting: 1, deadLettered: 0 })
+  expect(await database.outbox.claim(1, 1_000)).toEqual([])
+  await second.outbox.deadLetter(ids, 'broken')
+  expect(await database.outbox.purge(3_600_000)).toBe(0)
+  expect(await database.outbox.purge(0)).toBe(1)
+  for (const nothing of [database.outbox.acknowledge([]), database.outbox.release([], 0, '')]) await nothing
+  await database.outbox.deadLetter([], '')
+  expect(await database.outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })
+})
