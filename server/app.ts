@@ -4,12 +4,22 @@ import type { Logger } from 'pino'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import type { ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
+import { createBearerGuard } from '#server/http/bearer-guard.ts'
+import { createCors } from '#server/http/cors.ts'
+import type { Drain } from '#server/http/drain.ts'
 import { createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
+import { byAddress, byUser, createRateLimit } from '#server/http/rate-limit/rate-limit.ts'
+import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
 import { createRequestContext } from '#server/http/request-context.ts'
 import { createRequestLog } from '#server/http/request-log.ts'
+import { RequestMetrics } from '#server/http/request-metrics.ts'
+import type { RequestTiming } from '#server/http/request-timer.ts'
+import { rememberRoutes } from '#server/http/route-template.ts'
+import { adminRoutes } from '#server/routes/admin.ts'
 import { authRoutes } from '#server/routes/auth.ts'
 import { healthRoutes } from '#server/routes/health.ts'
 import { lessonRoutes } from '#server/routes/lessons.ts'
+import { metricsRoutes } from '#server/routes/metrics.ts'
 import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
 import type { Viewer } from '#server/services/class-access.ts'
@@ -20,17 +30,23 @@ import type { SignInService } from '#server/services/sign-in.ts'
 export interface AppDeps {
   readonly logger: Logger
   readonly tokens: AccessTokens
-  readonly optimizations: Pick<Optimizations, 'health'>
+  readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status'>
   readonly channels: ChannelAuthorizer<Viewer>
   readonly signIn: SignInService
   readonly lessons: LessonReader
   readonly progress: ProgressService
-  readonly isDraining: () => boolean
+  readonly drain: Pick<Drain, 'draining' | 'middleware'>
+  readonly timing: RequestTiming
+  /** Absent where the configuration sets no limit. */
+  readonly limits: { readonly perAddress?: RateLimiter; readonly perUser?: RateLimiter }
 }
 
 export interface AppOptions {
   readonly bodyLimitBytes: number
   readonly requestTimeoutMs: number
+  readonly trustedProxies: number
+  readonly corsOrigins: readonly string[]
+  readonly metricsToken?: string
   readonly pusher: PublicPusherApp
 }
 
@@ -45,20 +61,33 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 export function createApp(deps: AppDeps, options: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
+  app.set('trust proxy', options.trustedProxies)
+  rememberRoutes(app)
+  const requestMetrics = new RequestMetrics()
+  const guard = createBearerGuard(options.metricsToken)
+  const rateLimiters = Object.values(deps.limits)
 
+  app.use(requestMetrics.middleware)
+  app.use(deps.timing.middleware)
   app.use(createRequestContext(options.requestTimeoutMs))
   app.use(createRequestLog(deps.logger))
-  app.use('/health', healthRoutes(deps))
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
+  app.use(createCors(options.corsOrigins))
+  app.use(deps.drain.middleware)
+  app.use('/health', healthRoutes({ ...deps, requestMetrics, guard, isDraining: () => deps.drain.draining }))
+  app.use('/metrics', metricsRoutes({ ...deps, requestMetrics, rateLimiters, guard }))
 
   const api = Router()
+  api.use(createRateLimit(deps.limits.perAddress, byAddress))
   api.use(express.json({ limit: options.bodyLimitBytes }))
   api.use('/auth', authRoutes(deps))
   api.use(createAuthenticate(deps.tokens))
+  api.use(createRateLimit(deps.limits.perUser, byUser))
   api.use('/lessons', lessonRoutes(deps))
   api.use('/realtime', realtimeRoutes(deps))
+  api.use('/admin', adminRoutes(deps.optimizations))
   app.use('/api/v1', api)
 
-  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
   app.use(pageRoutes(options))
   app.use(refuseUnknownRoute)
   app.use(createErrorHandler(deps.logger))

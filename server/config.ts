@@ -3,6 +3,15 @@ import { z } from 'zod'
 const onOff = (fallback: 'on' | 'off') => z.enum(['on', 'off']).default(fallback)
 const port = z.coerce.number().int().min(0).max(65_535)
 
+/** An origin is a scheme, a host and a port, and nothing behind it (RFC 6454). */
+function parseOrigins(text: string, context: z.RefinementCtx): readonly string[] {
+  const origins = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+  for (const origin of origins) {
+    if (URL.parse(origin)?.origin !== origin) context.addIssue({ code: 'custom', message: 'is not a list of origins' })
+  }
+  return origins
+}
+
 /** Everything the server takes from its environment. `.env.example` shows the same names. */
 const Environment = z
   .object({
@@ -27,7 +36,21 @@ const Environment = z
     TOKEN_TTL_SEC: z.coerce.number().int().min(60).max(86_400).default(3_600),
     BODY_LIMIT_BYTES: z.coerce.number().int().min(1_024).default(102_400),
     REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
+    /** How long a process that shuts down goes on answering before its listener closes: what a balancer needs to notice. */
+    DRAIN_GRACE_MS: z.coerce.number().int().min(0).default(500),
     DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).default(10_000),
+    /** Requests a second over all processes, and for how many seconds' worth a burst may go; 0 is no limit. */
+    RATE_LIMIT_PER_USER: z.coerce.number().int().min(0).default(1_000),
+    RATE_LIMIT_PER_ADDRESS: z.coerce.number().int().min(0).default(10_000),
+    RATE_LIMIT_BURST_SEC: z.coerce.number().min(0.1).max(3_600).default(2),
+    /** How many proxies in front of the server tell the client's address by `X-Forwarded-For`. */
+    TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
+    /** Origins whose pages may call the API, separated by commas; without any there is no CORS. */
+    CORS_ORIGINS: z.string().default('').transform(parseOrigins),
+    /** When set, metrics and detailed health are given to its bearer only. */
+    METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+    /** Fills the cache in the background after the start. */
+    WARM_ON_START: onOff('off'),
     OPTIMIZATIONS: onOff('on'),
     OPTIMIZE_CACHE: onOff('on'),
     OPTIMIZE_DATABASE: onOff('on'),
@@ -59,6 +82,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   }
   const env = parsed.data
   const optimize = (single: 'on' | 'off'): boolean => env.OPTIMIZATIONS === 'on' && single === 'on'
+  const limit = (tokensPerSec: number) =>
+    tokensPerSec === 0 ? undefined : { tokensPerSec, burst: Math.ceil(tokensPerSec * env.RATE_LIMIT_BURST_SEC) }
   return Object.freeze({
     host: env.HOST,
     port: env.PORT,
@@ -77,7 +102,15 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     token: { secret: env.TOKEN_SECRET, ttlSec: env.TOKEN_TTL_SEC },
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
-    drainTimeoutMs: env.DRAIN_TIMEOUT_MS,
+    drain: { graceMs: env.DRAIN_GRACE_MS, timeoutMs: env.DRAIN_TIMEOUT_MS },
+    rateLimit: {
+      perUser: limit(env.RATE_LIMIT_PER_USER),
+      perAddress: limit(env.RATE_LIMIT_PER_ADDRESS),
+    },
+    trustedProxies: env.TRUSTED_PROXIES,
+    corsOrigins: env.CORS_ORIGINS,
+    ...(env.METRICS_TOKEN === undefined ? {} : { metricsToken: env.METRICS_TOKEN }),
+    warmsOnStart: env.WARM_ON_START === 'on',
     optimize: {
       cache: optimize(env.OPTIMIZE_CACHE),
       database: optimize(env.OPTIMIZE_DATABASE),

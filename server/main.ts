@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { pino } from 'pino'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
 import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
 import { createChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
@@ -9,6 +8,9 @@ import { InvalidEnvironmentError, readConfig, type Config } from '#server/config
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
 import { createDrain } from '#server/http/drain.ts'
+import { createLogger } from '#server/http/logger.ts'
+import { startRateLimits } from '#server/http/rate-limit/start-rate-limits.ts'
+import { createRequestTiming } from '#server/http/request-timer.ts'
 import { createChannelAccess } from '#server/services/channel-access.ts'
 import { createClassAccess, type Viewer } from '#server/services/class-access.ts'
 import { createLessonReader } from '#server/services/lessons.ts'
@@ -46,7 +48,8 @@ async function listen(server: Server, { host, port }: Config): Promise<string> {
 }
 
 async function run(config: Config): Promise<void> {
-  const logger = pino({ level: config.logLevel, redact: ['*.password', '*.token', '*.authorization', '*.secret'] })
+  const logger = createLogger(config.logLevel)
+  const timing = createRequestTiming()
 
   const optimizations = await startOptimizations(
     {
@@ -60,7 +63,11 @@ async function run(config: Config): Promise<void> {
       pusher: { app: config.pusher },
       optimize: config.optimize,
     },
-    { onError: (reason, error) => logger.warn({ err: error }, reason) },
+    { onError: (reason, error) => logger.warn({ err: error }, reason), currentTimer: timing.current },
+  )
+  const limits = await startRateLimits(
+    { url: config.redisUrl, namespace: 'hotpath', ...config.rateLimit },
+    { onError: (error) => logger.warn({ err: error }, 'rate limits are not enforced') },
   )
 
   const { cache, database } = optimizations
@@ -80,7 +87,9 @@ async function run(config: Config): Promise<void> {
       signIn: createSignInService(database),
       lessons,
       progress: createProgressService({ optimizations, lessons }),
-      isDraining: () => drain.draining,
+      drain,
+      timing,
+      limits,
     },
     config,
   )
@@ -90,6 +99,7 @@ async function run(config: Config): Promise<void> {
     const url = await listen(server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
   } catch (error) {
+    await limits[Symbol.asyncDispose]()
     await optimizations.stop(0)
     throw error
   }
@@ -98,9 +108,10 @@ async function run(config: Config): Promise<void> {
   process.once('SIGTERM', ask)
   process.once('SIGINT', ask)
   const signal = await asked
-  const outcome = await drain.finish(server, config.drainTimeoutMs)
-  await optimizations.stop(config.drainTimeoutMs)
-  logger.info({ signal, outcome }, 'stopped')
+  const outcome = await drain.finish(server, config.drain)
+  const { services, abandonedEvents } = await optimizations.stop(config.drain.timeoutMs)
+  await limits[Symbol.asyncDispose]()
+  logger.info({ signal, outcome, services, abandonedEvents }, 'stopped')
 }
 
 let config: Config | undefined

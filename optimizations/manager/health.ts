@@ -27,9 +27,15 @@ export async function combineHealth(
     SERVICE_NAMES.map(async (name) => ({ name, health: await probe(name, probes[name], timeoutMs) })),
   )
   const services = Object.fromEntries(
-    answers.map(({ name, health: { status, reasons, roundTripMs } }) => [
+    // A service may answer with more than the whole has a use for.
+    answers.map(({ name, health: { status, reasons, roundTripMs, details } }) => [
       name,
-      { status, reasons, ...(roundTripMs === undefined ? {} : { roundTripMs }) },
+      {
+        status,
+        reasons,
+        ...(roundTripMs === undefined ? {} : { roundTripMs }),
+        ...(details === undefined ? {} : { details }),
+      },
     ]),
   ) as OptimizationsHealth['services']
   return {

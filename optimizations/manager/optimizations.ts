@@ -3,7 +3,7 @@ import type { Database, EntityManager, TransactionOptions } from '#optimizations
 import type { Health, HealthStatus } from '#optimizations/kernel/health.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { OptimizationsMetrics } from './metrics.ts'
-import type { ServiceName } from './service-name.ts'
+import type { PerService } from './service-name.ts'
 import type { OptimizationsStatus } from './start-report.ts'
 import type { StopReport } from './stop-services.ts'
 
@@ -20,7 +20,7 @@ export interface OptimizationsHealth {
   readonly status: HealthStatus
   /** What keeps the whole from being healthy, each reason with the name of its service in front. */
   readonly reasons: readonly string[]
-  readonly services: Readonly<Record<ServiceName, Pick<Health, 'status' | 'reasons' | 'roundTripMs'>>>
+  readonly services: PerService<Health>
 }
 
 /** Cache, database and publisher together: the only place where they meet. */

@@ -42,6 +42,8 @@ function createStarters(options: OptimizationsOptions, deps: OptimizationsDeps, 
   const { onError, currentTimer } = deps
   return {
     cache: async () => {
+      // An earlier start may have left its metrics.
+      registry.clear()
       const cache = optimize.cache ? await startCache(options.cache, { onError, registry }) : createPassThroughCache()
       return currentTimer === undefined ? cache : createTimedCache(cache, currentTimer)
     },

@@ -1,12 +1,23 @@
 import type { Server } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RequestHandler } from 'express'
 
 const IDLE_CHECK_MS = 20
+
+export interface DrainOptions {
+  /** How long the listener goes on answering after readiness turned false, so that balancers can turn away. */
+  readonly graceMs: number
+  /** How long the requests in flight are waited for after that. */
+  readonly timeoutMs: number
+}
 
 /** Whether the process still takes requests. Readiness turns false before the listener closes. */
 export interface Drain {
   readonly draining: boolean
-  /** Stops accepting, ends idle connections, and waits for the requests in flight, for at most `deadlineMs`. */
-  finish(server: Server, deadlineMs: number): Promise<'drained' | 'cut off'>
+  /** Tells the clients of a draining process to take their next request elsewhere. */
+  readonly middleware: RequestHandler
+  /** Turns readiness false, goes on answering for the grace, then stops accepting and waits for the requests in flight. */
+  finish(server: Server, options: DrainOptions): Promise<'drained' | 'cut off'>
 }
 
 export function createDrain(): Drain {
@@ -15,8 +26,13 @@ export function createDrain(): Drain {
     get draining() {
       return draining
     },
-    async finish(server, deadlineMs) {
+    middleware: (_request, response, next) => {
+      if (draining) response.setHeader('connection', 'close')
+      next()
+    },
+    async finish(server, { graceMs, timeoutMs }) {
       draining = true
+      await sleep(graceMs)
       const closed = new Promise<'drained'>((resolve) => {
         server.close(() => resolve('drained'))
       })
@@ -24,7 +40,7 @@ export function createDrain(): Drain {
       server.closeIdleConnections()
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
       const { promise: late, resolve: giveUp } = Promise.withResolvers<'cut off'>()
-      const timer = setTimeout(() => giveUp('cut off'), deadlineMs)
+      const timer = setTimeout(() => giveUp('cut off'), timeoutMs)
       const outcome = await Promise.race([closed, late])
       clearTimeout(timer)
       clearInterval(idle)

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Response } from 'express'
+import { isConnectionLoss, sqlStateOf } from '#optimizations/database/errors.ts'
 import { AppError } from '#optimizations/kernel/errors.ts'
 
 /** Problem Details for HTTP APIs (RFC 9457), with the request id and a stable code beside the standard members. */
@@ -35,7 +36,21 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   conflict: 409,
   deadline_exceeded: 503,
   pool_acquire_timeout: 503,
+  pool_connect_timeout: 503,
   pool_queue_full: 503,
+  database_unreachable: 503,
+  database_breaker_open: 503,
+  database_stopped: 503,
+  queue_full: 503,
+  pusher_unreachable: 503,
+}
+
+/** SQLSTATEs by which PostgreSQL says "not now": out of resources (class 53), shutting down, out of time. */
+const NOT_NOW = /^(53...|57P0[123]|57014)$/
+
+/** Errors of the database that will pass: the same request may succeed in a moment. */
+function isOutage(error: unknown): boolean {
+  return isConnectionLoss(error) || NOT_NOW.test(sqlStateOf(error) ?? '')
 }
 
 /** Errors of Express and its body parsers carry a status of their own; only what tells the client of its fault is passed on. */
@@ -74,11 +89,16 @@ export function problemOf(error: unknown, requestId: string): Problem {
     const status = STATUS_OF_CODE[error.code]
     if (status !== undefined) return build(status, error.code, error.message)
   }
+  if (isOutage(error)) return build(503, 'database_unavailable', 'The database cannot be reached right now.')
   const fault = clientFault(error)
   if (fault !== undefined) return build(fault.status, fault.code, fault.detail)
   return build(500, 'internal_error', 'Something went wrong on our side. The request id finds it in the log.')
 }
 
+/** How long a client should wait before it comes back, in seconds: outages are over in a moment or last. */
+const RETRY_AFTER_SEC = 1
+
 export function sendProblem(response: Response, problem: Problem): void {
+  if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
   response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }

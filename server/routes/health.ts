@@ -1,11 +1,18 @@
-import { Router } from 'express'
+import { Router, type RequestHandler } from 'express'
 import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import type { RequestMetrics } from '#server/http/request-metrics.ts'
+import type { HealthStatus } from '#optimizations/kernel/health.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 
-/** `/health`. Public: it says which service is how, and no address and no secret. */
+const statusCode = (status: HealthStatus): number => (status === 'unhealthy' ? 503 : 200)
+
+/** `/health`. Live and ready are public: they say which service is how, and no address and no secret. */
 export function healthRoutes(deps: {
-  readonly optimizations: Pick<Optimizations, 'health'>
+  readonly optimizations: Pick<Optimizations, 'health' | 'metrics' | 'status'>
+  readonly requestMetrics: Pick<RequestMetrics, 'snapshot'>
   readonly isDraining: () => boolean
+  /** Stands before what tells more than live and ready. */
+  readonly guard: RequestHandler
 }): Router {
   const router = Router()
 
@@ -20,8 +27,22 @@ export function healthRoutes(deps: {
       response.status(503).json({ status: 'unhealthy', reasons: ['the process is shutting down'] })
       return
     }
-    const health = await deps.optimizations.health()
-    response.status(health.status === 'unhealthy' ? 503 : 200).json(health)
+    const { status, reasons, services } = await deps.optimizations.health()
+    const shown = Object.fromEntries(
+      Object.entries(services).map(([name, { details: _left, ...health }]) => [name, health]),
+    )
+    response.status(statusCode(status)).json({ status, reasons, services: shown })
+  })
+
+  // Performance: how well each does its work, in the words of the start, of live probes and of counters.
+  router.get('/performance', deps.guard, async (_request, response) => {
+    const { optimizations, requestMetrics } = deps
+    const health = await optimizations.health()
+    const { optimizationEnabled, timestamp, process } = optimizations.metrics()
+    const { routes: _all, ...requests } = requestMetrics.snapshot()
+    response
+      .status(statusCode(health.status))
+      .json({ ...health, optimizationEnabled, start: optimizations.status(), requests, process, timestamp })
   })
 
   refuseOtherMethods(router)

@@ -1,0 +1,17 @@
+/** A bucket of tokens: it refills steadily, and holds no more than the burst. */
+export interface Bucket {
+  readonly tokensPerSec: number
+  readonly burst: number
+}
+
+export interface Grant {
+  /** How many tokens were taken: from 0 to as many as were asked for. */
+  readonly granted: number
+  /** With nothing granted: when the next token will be there. */
+  readonly retryAfterMs: number
+}
+
+/** Where all processes keep their buckets. Rejects when it cannot be reached. */
+export interface TokenStore {
+  take(key: string, tokens: number, bucket: Bucket): Promise<Grant>
+}
