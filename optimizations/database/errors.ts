@@ -30,7 +30,10 @@ export function sqlStateOf(error: unknown): string | undefined {
   return undefined
 }
 
-const LOSS_CODES = new Set(['ECONNRESET', 'EPIPE', 'ECONNREFUSED', 'ETIMEDOUT', 'ENOTCONN', '57P01', '57P02', '57P03'])
+/** Not all of class 08: 08P01, a protocol violation, is about the message and would come again. */
+const LOSS_CODES = new Set(
+  'ECONNRESET EPIPE ECONNREFUSED ETIMEDOUT ENOTCONN 08000 08001 08003 08004 08006 57P01 57P02 57P03'.split(' '),
+)
 /** What `pg` says without a code. */
 const LOSS_MESSAGE =
   /^(Connection terminated|Client (has encountered a connection error|was closed)|This socket has been ended)/
@@ -39,7 +42,7 @@ const LOSS_MESSAGE =
 export function isConnectionLoss(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; depth += 1) {
     const code: unknown = Reflect.get(at, 'code')
-    if (typeof code === 'string' && (LOSS_CODES.has(code) || code.startsWith('08'))) return true
+    if (typeof code === 'string' && LOSS_CODES.has(code)) return true
     if (LOSS_MESSAGE.test(at.message)) return true
     at = Reflect.get(at, 'previous') ?? at.cause
   }

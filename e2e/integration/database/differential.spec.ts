@@ -27,7 +27,7 @@ const READS: Readonly<Record<string, Step>> = {
     em.find(Book, { pages: { $lt: n + 0.5 } }, { orderBy: { id: 'asc' } }),
   'compare a decimal': (em, n) => em.find(Book, { price: { $lte: n * 2.5 } }, { orderBy: { id: 'asc' } }),
   'compare a bigint': (em, n) =>
-    em.find(Book, { sold: { $gt: 9_007_199_254_740_993n + BigInt(n) } }, { limit: 3, orderBy: { id: 1 } }),
+    em.find(Book, { sold: { $gt: 9_007_199_254_740_993n + BigInt(n) } }, { limit: 3, orderBy: { id: 'asc' } }),
   'compare beyond the type': (em, n) => em.find(Book, { pages: 100_000 * n }),
   'compare a date': (em, n) => em.find(Book, { publishedAt: { $gt: at(29 + n) } }, { orderBy: { id: 'asc' } }),
   'compare a day': (em, n) =>
@@ -41,7 +41,7 @@ const READS: Readonly<Record<string, Step>> = {
     em.find(Book, { keywords: { $overlap: [`k${n}`, 'k7'] } }, { orderBy: { id: 'asc' } }),
   'look into json': (em, n) => em.find(Book, { extra: { n } as never }, { orderBy: { id: 'asc' } }),
   'look into json for a boolean': (em, n) =>
-    em.find(Book, { extra: { odd: n % 2 === 1 } as never }, { limit: 5, orderBy: { id: 1 } }),
+    em.find(Book, { extra: { odd: n % 2 === 1 } as never }, { limit: 5, orderBy: { id: 'asc' } }),
   'compare bytes': (em, n) => em.find(Book, { cover: Buffer.from([0, 0, 0, n]) }),
   'or and not': (em, n) =>
     em.find(Author, { $or: [{ id: n }, { $not: { id: { $gt: n + 2 } } }] }, { orderBy: { id: 'asc' } }),
@@ -262,7 +262,7 @@ function describe(value: unknown): unknown {
     return `Bytes ${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`
   if (Array.isArray(value)) return value.map(describe)
   if (value === null || typeof value !== 'object') return value
-  const plain: object = '__meta' in value ? (wrap(value).toObject() as object) : value
+  const plain: object = '__meta' in value ? wrap(value).toObject() : value
   return Object.fromEntries(Object.entries(plain).map(([key, inner]) => [key, describe(inner)]))
 }
 

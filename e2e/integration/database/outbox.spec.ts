@@ -58,10 +58,10 @@ test('events of one channel are claimed in the order of their commits, whatever 
   await database.query('create table commits (at bigint generated always as identity, channel text, n int)')
   const events = Math.ceil(400 * intensity)
   const claimed: Record<string, number[]> = {}
-  let isDone = false
+  const progress = { isDone: false }
   const drain = async (): Promise<void> => {
     // Two claimers at once: the lease of one must keep the other off the channel.
-    while (!isDone || (await database.outbox.depth()).waiting > 0) {
+    while (!progress.isDone || (await database.outbox.depth()).waiting > 0) {
       const batch = await database.outbox.claim(7, 60_000)
       for (const { channel, data } of batch) (claimed[channel] ??= []).push(data as number)
       await database.outbox.acknowledge(batch.map(({ id }) => id))
@@ -79,7 +79,7 @@ test('events of one channel are claimed in the order of their commits, whatever 
       }),
     ),
   )
-  isDone = true
+  progress.isDone = true
   await Promise.all(drains)
   for (const [channel, data] of Object.entries(claimed)) {
     const committed = await database.query<{ n: number }>('select n from commits where channel = $1 order by at', [

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { FieldDescription } from '../pool/wire-connection.ts'
 import type { WireStatement } from '../pool/wire-query.ts'
 import { bindParameters, oidsOf } from './bind-parameters.ts'
-import { encodeValue, type FormatDate, type WireValue } from './encode-value.ts'
+import { encodeValue, withoutNul, type FormatDate, type WireValue } from './encode-value.ts'
 import { numberPlaceholders } from './placeholders.ts'
 import { analyzeSql, type SqlAnalysis } from './sql-analysis.ts'
 import type { Described } from './statement-call.ts'
@@ -175,7 +175,7 @@ export class StatementCatalog {
   }
 }
 
-const plain = (text: string): WireStatement => ({ text, name: null, parameters: null })
+const plain = (text: string): WireStatement => ({ text: withoutNul(text), name: null, parameters: null })
 
 /** The kinds that have a plan worth keeping. */
 function isPlannable({ kind, verb }: SqlAnalysis): boolean {
