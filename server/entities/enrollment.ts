@@ -11,8 +11,11 @@ const EnrollmentSchema = defineEntity({
   uniques: [{ properties: ['schoolClass', 'student'] }],
   indexes: [{ properties: ['student', 'status'] }],
   checks: [
-    { name: 'enrollments_final_grade_check', expression: 'final_grade between 0 and 100' },
-    { name: 'enrollments_attendance_pct_check', expression: 'attendance_pct between 0 and 100' },
+    { name: 'enrollments_final_grade_check', expression: 'final_grade::numeric >= 0 and final_grade::numeric <= 100' },
+    {
+      name: 'enrollments_attendance_pct_check',
+      expression: 'attendance_pct::numeric >= 0 and attendance_pct::numeric <= 100',
+    },
   ],
   properties: {
     id: p

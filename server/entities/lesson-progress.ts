@@ -11,7 +11,7 @@ const LessonProgressSchema = defineEntity({
   tableName: 'lesson_progress',
   uniques: [{ properties: ['student', 'lesson'] }],
   checks: [
-    { name: 'lesson_progress_percent_check', expression: 'percent between 0 and 100' },
+    { name: 'lesson_progress_percent_check', expression: 'percent::numeric >= 0 and percent::numeric <= 100' },
     { name: 'lesson_progress_time_spent_sec_check', expression: 'time_spent_sec >= 0' },
   ],
   properties: {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { defineEntity, p } from '@mikro-orm/core'
 import { SchoolClass } from './school-class.ts'
 
-const DIFFICULTIES = ['easy', 'medium', 'hard'] as const
+export const DIFFICULTIES = ['easy', 'medium', 'hard'] as const
 
 /** The body of a lesson: free-form sections, kilobytes of text. */
 export interface LessonContent {

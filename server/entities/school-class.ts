@@ -7,7 +7,7 @@ const SchoolClassSchema = defineEntity({
   tableName: 'school_classes',
   indexes: [{ properties: ['subject', 'gradeLevel'] }, { properties: ['isActive'] }],
   checks: [
-    { name: 'school_classes_grade_level_check', expression: 'grade_level between 1 and 12' },
+    { name: 'school_classes_grade_level_check', expression: 'grade_level >= 1 and grade_level <= 12' },
     { name: 'school_classes_max_students_check', expression: 'max_students > 0' },
   ],
   properties: {

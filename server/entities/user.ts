@@ -7,7 +7,10 @@ export type Role = (typeof ROLES)[number]
 const UserSchema = defineEntity({
   name: 'User',
   tableName: 'users',
-  indexes: [{ properties: ['role', 'isActive'] }],
+  indexes: [
+    { properties: ['role', 'isActive'] },
+    { name: 'users_xp_index', properties: ['xp'], columns: [{ name: 'xp', sort: 'desc' }] },
+  ],
   properties: {
     id: p
       .uuid()

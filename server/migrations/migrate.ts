@@ -2,9 +2,13 @@ import { Migrator } from '@mikro-orm/migrations'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { entities } from '#server/entities/entities.ts'
 import { Migration20261122Initial } from './migration-20261122-initial.ts'
+import { Migration20261123Domain } from './migration-20261123-domain.ts'
 
 /** In the order in which they run. Named by hand: a folder scan would depend on the working directory. */
-const migrations = [{ name: '20261122-initial', class: Migration20261122Initial }]
+const migrations = [
+  { name: '20261122-initial', class: Migration20261122Initial },
+  { name: '20261123-domain', class: Migration20261123Domain },
+]
 
 /** Brings the database at `url` to the newest schema, creating it where it is missing. Safe to call again. */
 export async function migrate(url: string): Promise<void> {
