@@ -1,0 +1,92 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { expect, test } from '#fixtures/test.ts'
+import { libraryEntities } from '#fixtures/data/library.ts'
+import { connectPusherListener } from '#fixtures/doubles/pusher-listener.ts'
+import type { RelayTask } from '#fixtures/doubles/pusher-relay.process.ts'
+import { outboxTableSql } from '#optimizations/database/outbox-table.ts'
+import { startDatabase } from '#optimizations/database/start-database.ts'
+import { AppError } from '#optimizations/kernel/errors.ts'
+import { randomInteger, seededRandom } from '#optimizations/kernel/random.ts'
+
+const RELAY = new URL('../../../fixtures/doubles/pusher-relay.process.ts', import.meta.url)
+const CHANNELS = 20
+const LEASE_MS = 1_000
+
+const counts = (length: number): number[] => Array.from({ length }, (_, n) => n)
+
+async function startRelay(task: RelayTask): Promise<ChildProcess> {
+  const child = fork(RELAY, { stdio: 'inherit' })
+  child.send(task)
+  const ended = once(child, 'close').then(() => Promise.reject(new AppError('relay_ended', 'The relay did not start')))
+  await Promise.race([once(child, 'message'), ended])
+  return child
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const closed = once(child, 'close')
+  child.kill('SIGKILL')
+  await closed
+}
+
+test('a relay that is killed at random moments loses no event, repeats few, and keeps the order', async ({
+  postgres,
+  pusher,
+  intensity,
+  seed,
+}) => {
+  const kills = Math.max(3, Math.round(10 * intensity))
+  const perRound = 300
+  test.setTimeout(60_000 + kills * 20_000)
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  await using listener = await connectPusherListener({ pusher })
+  const channels = counts(CHANNELS).map((n) => `crash-${n}`)
+  await listener.subscribe(...channels)
+
+  const maxOutstanding = 100
+  const options = { callsPerSecond: 1_000, burst: 50, leaseMs: LEASE_MS, maxOutstanding, pollMs: 100 }
+  const task = { databaseUrl: postgres.url, publisher: { app: pusher, ...options } }
+  const random = seededRandom(seed)
+  let appended = 0
+  const append = async (): Promise<void> => {
+    await database.transaction(async (em) => {
+      const n = appended
+      await database.outbox.append(em, { channel: `crash-${n % CHANNELS}`, event: 'counted', data: n })
+      appended += 1
+    })
+  }
+
+  for (const round of counts(kills)) {
+    const relay = await startRelay(task)
+    const before = listener.counts.arrivals
+    const midway = 1 + randomInteger(random, perRound / 2)
+    const appending = (async () => {
+      for (const _event of counts(perRound)) await append()
+    })()
+    // Not before it works, and then at any moment.
+    await expect.poll(() => listener.counts.arrivals - before, { intervals: [1] }).toBeGreaterThanOrEqual(midway)
+    await pause(randomInteger(random, 20))
+    await kill(relay)
+    await appending
+    expect(listener.heard.length, `kill ${round}`).toBeLessThanOrEqual(appended)
+  }
+  const last = await startRelay(task)
+  await expect.poll(() => listener.heard.length, { timeout: 20_000 }).toBe(appended)
+  await expect.poll(async () => (await database.outbox.depth()).waiting).toBe(0)
+  await kill(last)
+
+  for (const [index, channel] of channels.entries()) {
+    expect(listener.heardOn(channel)).toEqual(counts(appended).filter((n) => n % CHANNELS === index))
+  }
+  const duplicates = listener.counts.arrivals - appended
+  expect(duplicates).toBeLessThanOrEqual(kills * maxOutstanding)
+  expect(await database.outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })
+  test.info().annotations.push({
+    type: 'crash',
+    description: `${kills} kill -9, ${appended} events, 0 lost, ${duplicates} duplicates dropped, in order`,
+  })
+})
