@@ -20,6 +20,11 @@ export function parseParams<T>(schema: z.ZodType<T>, request: Request): T {
   return parse(schema, request.params, 'path')
 }
 
+/** The query as `schema` reads it. Throws a 400 that lists every fault. */
+export function parseQuery<T>(schema: z.ZodType<T>, request: Request): T {
+  return parse(schema, request.query, 'query')
+}
+
 /**
  * The body as `schema` reads it. Throws 415 when it came in another content type than those accepted (then no parser
  * has touched it), and a 400 that lists every fault.

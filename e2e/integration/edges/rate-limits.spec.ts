@@ -1,0 +1,85 @@
+import { seededSchool } from '#fixtures/data/seed.ts'
+import { describeTokenStore } from '#fixtures/doubles/token-store.contract.ts'
+import { ApiClient } from '#fixtures/playwright/api-client.ts'
+import { startServerProcess } from '#fixtures/playwright/server-process.ts'
+import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
+import { expect, test } from '#fixtures/test.ts'
+import { RedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
+
+describeTokenStore('in Redis', async () => {
+  const redis = await startEmbeddedRedis()
+  const store = new RedisTokenStore({ url: redis.url, namespace: 'contract' })
+  await store.start()
+  return {
+    store,
+    [Symbol.asyncDispose]: async () => {
+      await store[Symbol.asyncDispose]()
+      await redis.stop()
+    },
+  }
+})
+
+const lesson = `/api/v1/lessons/${seededSchool().lessons.find(({ isPublished }) => isPublished)?.id}`
+
+async function statuses(client: ApiClient, count: number, path = lesson): Promise<Record<number, number>> {
+  const replies = await Promise.all(Array.from({ length: count }, () => client.get(path)))
+  const counts: Record<number, number> = {}
+  for (const { status } of replies) counts[status] = (counts[status] ?? 0) + 1
+  return counts
+}
+
+test('a user above the limit gets 429 with the time to wait, and nobody else does', async ({
+  app,
+  serverEnvironment,
+}) => {
+  const environment = { ...serverEnvironment, RATE_LIMIT_PER_USER: '2', RATE_LIMIT_BURST_SEC: '5' }
+  await using server = await startServerProcess({ environment })
+  const admin = new ApiClient(server.url, (await app.session('admin')).token)
+  const teacher = new ApiClient(server.url, (await app.session('teacher1')).token)
+  const counts = await statuses(admin, 40)
+  expect(counts[200]).toBeGreaterThanOrEqual(10)
+  expect(counts[429]).toBeGreaterThanOrEqual(20)
+  const refused = await admin.get(lesson)
+  expect(refused.status).toBe(429)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(refused.body).toMatchObject({ code: 'rate_limited', status: 429 })
+  expect((await teacher.get('/api/v1/lessons')).status).toBe(200)
+  expect((await admin.get('/health/live')).status).toBe(200)
+})
+
+test('an address above the limit gets 429 before anybody looks at its body, whoever it says it is', async ({
+  serverEnvironment,
+}) => {
+  const environment = { ...serverEnvironment, RATE_LIMIT_PER_ADDRESS: '1', RATE_LIMIT_BURST_SEC: '3' }
+  await using server = await startServerProcess({ environment })
+  const anonymous = new ApiClient(server.url)
+  await statuses(anonymous, 10)
+  const reply = await anonymous.send('POST', '/api/v1/auth/sign-in', {
+    headers: { 'content-type': 'application/json', 'x-forwarded-for': '192.0.2.99' },
+    body: '{ no JSON',
+  })
+  expect(reply.status).toBe(429)
+})
+
+test('behind a trusted proxy the address is the one that the proxy tells', async ({ serverEnvironment }) => {
+  const environment = {
+    ...serverEnvironment,
+    RATE_LIMIT_PER_ADDRESS: '1',
+    RATE_LIMIT_BURST_SEC: '3',
+    TRUSTED_PROXIES: '1',
+  }
+  await using server = await startServerProcess({ environment })
+  const anonymous = new ApiClient(server.url)
+  const from = (address: string) => anonymous.get('/api/v1/lessons', { 'x-forwarded-for': address })
+  const first = await Promise.all(Array.from({ length: 10 }, () => from('192.0.2.1')))
+  expect(first.filter(({ status }) => status === 429).length).toBeGreaterThan(0)
+  expect((await from('192.0.2.2')).status).toBe(401)
+})
+
+test('a limit of 0 is none', async ({ app, serverEnvironment }) => {
+  const environment = { ...serverEnvironment, RATE_LIMIT_PER_USER: '0', RATE_LIMIT_PER_ADDRESS: '0' }
+  await using server = await startServerProcess({ environment })
+  const admin = new ApiClient(server.url, (await app.session('admin')).token)
+  expect(await statuses(admin, 60)).toEqual({ 200: 60 })
+  expect((await admin.get('/metrics/performance')).body['rateLimits']).toEqual({})
+})

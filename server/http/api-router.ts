@@ -1,0 +1,111 @@
+import express, { Router, type Request, type RequestHandler, type Response } from 'express'
+import { encode, type Encoded } from '#server/services/encoded.ts'
+import { principalOf } from './access-token.ts'
+import { refuseOtherMethods } from './method-not-allowed.ts'
+import type { Answer, Call, OpenCall, Operation } from './operation.ts'
+import { contextOf } from './request-context.ts'
+import { parseBody, parseParams, parseQuery } from './validate.ts'
+
+type Handler<C, Reply> = (call: C) => Promise<Answer<Reply>> | Answer<Reply>
+
+/** An operation, and whether it asks who is there. */
+export interface ServedOperation {
+  readonly operation: Operation
+  readonly isOpen: boolean
+}
+
+const FORM = 'application/x-www-form-urlencoded'
+
+/** Answers 304 without a body where the client has this very body already (RFC 9110, 13.1.2). */
+function sendEncoded(response: Response, { body, etag }: Encoded): void {
+  response.setHeader('etag', etag)
+  response.setHeader('content-type', 'application/json; charset=utf-8')
+  response.send(body)
+}
+
+/** Turns operations into routes: the part of a request that is the same everywhere is written here once. */
+export class ApiRouter {
+  readonly #bodyLimitBytes: number
+  readonly #open = Router()
+  readonly #authenticated = Router()
+  readonly #served: ServedOperation[] = []
+
+  constructor(options: { readonly bodyLimitBytes: number }) {
+    this.#bodyLimitBytes = options.bodyLimitBytes
+  }
+
+  get served(): readonly ServedOperation[] {
+    return this.#served
+  }
+
+  /** For everybody who signed in. */
+  serve<Params, Query, Body, Reply>(
+    operation: Operation<Params, Query, Body, Reply>,
+    handler: Handler<Call<Params, Query, Body>, Reply>,
+  ): void {
+    this.#add(this.#authenticated, operation, (call) => handler({ ...call, viewer: principalOf(call.response) }))
+    this.#served.push({ operation: operation as Operation, isOpen: false })
+  }
+
+  /** For everybody. */
+  serveOpen<Params, Query, Body, Reply>(
+    operation: Operation<Params, Query, Body, Reply>,
+    handler: Handler<OpenCall<Params, Query, Body>, Reply>,
+  ): void {
+    this.#add(this.#open, operation, handler)
+    this.#served.push({ operation: operation as Operation, isOpen: true })
+  }
+
+  /** To be called once, after the last operation. Authentication goes between the two. */
+  routers(): { readonly open: Router; readonly authenticated: Router } {
+    refuseOtherMethods(this.#open)
+    refuseOtherMethods(this.#authenticated)
+    return { open: this.#open, authenticated: this.#authenticated }
+  }
+
+  #add<Params, Query, Body, Reply>(
+    router: Router,
+    operation: Operation<Params, Query, Body, Reply>,
+    handler: Handler<OpenCall<Params, Query, Body>, Reply>,
+  ): void {
+    const run: RequestHandler = async (request, response) => {
+      const answer = await handler({
+        ...parse(operation, request),
+        signal: contextOf(response).signal,
+        request,
+        response,
+      })
+      // The request's time was over before: it has its answer.
+      if (!response.headersSent) send(operation, response, answer)
+    }
+    router[operation.method](operation.path, ...this.#parsers(operation), run)
+  }
+
+  #parsers({ body, accepts }: Pick<Operation, 'body' | 'accepts'>): RequestHandler[] {
+    if (body === undefined) return []
+    const options = { limit: this.#bodyLimitBytes }
+    const forms = accepts?.includes(FORM) === true ? [express.urlencoded({ ...options, extended: false })] : []
+    return [express.json(options), ...forms]
+  }
+}
+
+function parse<Params, Query, Body>(
+  { params, query, body, accepts }: Operation<Params, Query, Body>,
+  request: Request,
+): Pick<OpenCall<Params, Query, Body>, 'params' | 'query' | 'body'> {
+  return {
+    params: (params === undefined ? {} : parseParams(params, request)) as Params,
+    query: (query === undefined ? {} : parseQuery(query, request)) as Query,
+    body: (body === undefined ? undefined : parseBody(body, request, accepts)) as Body,
+  }
+}
+
+function send({ method, statuses }: Operation, response: Response, answer: Answer<unknown>): void {
+  const isRead = method === 'get'
+  // Kept by the client, and asked about before each use; what a write answers is kept by nobody.
+  response.setHeader('cache-control', isRead ? 'private, no-cache' : 'no-store')
+  if ('encoded' in answer) return sendEncoded(response, answer.encoded)
+  response.status(answer.status ?? statuses?.[0] ?? 200)
+  if (isRead) sendEncoded(response, encode(answer.value))
+  else response.json(answer.value)
+}
