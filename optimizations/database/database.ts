@@ -1,4 +1,4 @@
-import type { EntityClass, IsolationLevel, MikroORM, Primary } from '@mikro-orm/core'
+import type { EntityName, IsolationLevel, MikroORM, Primary } from '@mikro-orm/core'
 import type { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql'
 import type { Registry } from 'prom-client'
 import type { Health } from '#optimizations/kernel/health.ts'
@@ -115,7 +115,7 @@ export interface Database extends AsyncDisposable {
    * The entity, or null, managed by `em`. Reads of one turn of the event loop share one query; identical ones share
    * one row. Inside a transaction, with populate, or with a filter on the entity it is exactly `em.findOne`.
    */
-  findByPrimaryKey<E extends object>(em: EntityManager, entity: EntityClass<E>, key: Primary<E>): Promise<E | null>
+  findByPrimaryKey<E extends object>(em: EntityManager, entity: EntityName<E>, key: Primary<E>): Promise<E | null>
 
   /**
    * Wraps a reading function so that its result is kept until a table that it read is written to, in this process

@@ -1,4 +1,4 @@
-import type { EntityClass, MikroORM, Primary } from '@mikro-orm/core'
+import type { EntityName, MikroORM, Primary } from '@mikro-orm/core'
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
@@ -99,7 +99,7 @@ export class OptimizedDatabase implements Database {
 
   async findByPrimaryKey<E extends object>(
     em: EntityManager,
-    entity: EntityClass<E>,
+    entity: EntityName<E>,
     key: Primary<E>,
   ): Promise<E | null> {
     return await this.#finder.find(em, entity, key)

@@ -1,4 +1,4 @@
-import type { EntityClass, MikroORM, Primary } from '@mikro-orm/core'
+import type { EntityName, MikroORM, Primary } from '@mikro-orm/core'
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql'
 import type { Pool } from 'pg'
 import { Registry } from 'prom-client'
@@ -77,7 +77,7 @@ export class StockDatabase implements Database {
 
   async findByPrimaryKey<E extends object>(
     em: EntityManager,
-    entity: EntityClass<E>,
+    entity: EntityName<E>,
     key: Primary<E>,
   ): Promise<E | null> {
     return await em.findOne<E>(entity, key as never)

@@ -1,4 +1,4 @@
-import { wrap, type EntityClass, type EntityMetadata, type Primary } from '@mikro-orm/core'
+import { wrap, type EntityName, type EntityMetadata, type Primary } from '@mikro-orm/core'
 import type { EntityManager, Row } from '../database.ts'
 import { sqlStateOf } from '../errors.ts'
 import type { TableVersions } from '../results/table-versions.ts'
@@ -79,13 +79,13 @@ class EntityRows {
 /** Finds entities by primary key past the ORM's query builder, whose work is most of what such a read costs. */
 export class PrimaryKeyFinder {
   readonly #deps: PrimaryKeyFinderDeps
-  readonly #entities = new Map<EntityClass<object>, EntityRows | null>()
+  readonly #entities = new Map<unknown, EntityRows | null>()
 
   constructor(deps: PrimaryKeyFinderDeps) {
     this.#deps = deps
   }
 
-  async find<E extends object>(em: EntityManager, entity: EntityClass<E>, key: Primary<E>): Promise<E | null> {
+  async find<E extends object>(em: EntityManager, entity: EntityName<E>, key: Primary<E>): Promise<E | null> {
     const rows = this.#rowsOf(em, entity)
     const text = rows === null || em.isInTransaction() || em.schema !== undefined ? null : rows.plan.normalize(key)
     if (rows === null || text === null) return await em.findOne<E>(entity, key as never)
@@ -95,7 +95,7 @@ export class PrimaryKeyFinder {
     return row === null ? null : em.map<E>(entity, { ...row } as never)
   }
 
-  #rowsOf<E extends object>(em: EntityManager, entity: EntityClass<E>): EntityRows | null {
+  #rowsOf<E extends object>(em: EntityManager, entity: EntityName<E>): EntityRows | null {
     const known = this.#entities.get(entity)
     if (known !== undefined) return known
     const meta: EntityMetadata = em.getMetadata().get(entity) as never

@@ -146,25 +146,29 @@ export class ConnectionPool {
     this.#times.usage.record(usedMs)
     this.#usualUsageMs += USAGE_WEIGHT * (usedMs - this.#usualUsageMs)
     connection.loan = null
-    if (connection.isLost) return this.#replenish()
     // An open transaction is rolled back by the server when its connection goes: never by a next borrower.
-    if (connection.isInTransaction || connection.expiresAt <= now || this.#isStopping) return this.#retire(connection)
+    if (connection.isInTransaction || connection.expiresAt <= now) return this.#retire(connection)
     if (!connection.needsAbsorption) return this.#offer(connection)
     this.#opening += 1
     this.#deps.background.run('database.pool', async () => {
       await connection.absorbLateCancel()
       this.#opening -= 1
-      if (!connection.isLost) this.#offer(connection)
+      if (connection.isLost) this.#replenish()
+      else this.#offer(connection)
     })
   }
 
-  /** A connection broke: it is no longer part of the pool, wherever it was. */
+  /**
+   * A connection broke: it is no longer part of the pool, wherever it was. Its borrower may give it back or not, and
+   * Kysely (0.29) does not when BEGIN, or ROLLBACK after a failed COMMIT, finds it broken.
+   */
   forget(connection: PooledConnection): void {
     this.#counts.invalid += 1
     this.#suspectUntil = this.#deps.clock.monotonic()
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
-    if (at !== -1) this.#replenish()
+    this.#lent.delete(connection)
+    this.#replenish()
   }
 
   stats(): PoolStats {
