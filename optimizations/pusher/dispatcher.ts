@@ -108,7 +108,7 @@ export class Dispatcher {
       this.#deps.tasks.run('pusher.send', () => this.#ship(shipment, wanted))
     }
     const { ready, longestWaitMs } = this.queue.lanes
-    if (ready > 0 && this.#hasFreeConnection()) this.#pumpIn(this.#options.batchTimeoutMs - longestWaitMs)
+    if (ready > 0 && this.#hasFreeConnection()) this.#pumpIn(Math.max(0, this.#options.batchTimeoutMs - longestWaitMs))
   }
 
   #hasFreeConnection(): boolean {

@@ -165,7 +165,7 @@ export class EventQueue {
     const replaced = this.#lanes.push(event)
     if (replaced !== undefined) this.end(replaced, 'coalesced', 'coalesced')
     if (deadlineAt === Infinity) return
-    event.timer = this.#clock.schedule(deadlineAt - this.#clock.monotonic(), () => {
+    event.timer = this.#clock.schedule(Math.max(0, deadlineAt - this.#clock.monotonic()), () => {
       // One on its way may be delivered yet; it is looked at again when it comes back.
       if (event.isQueued) this.expire(event)
     })
