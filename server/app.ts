@@ -2,8 +2,8 @@ import express, { Router, type Express } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
-import type { ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
+import { ApiRouter } from '#server/http/api-router.ts'
 import { createBearerGuard } from '#server/http/bearer-guard.ts'
 import { createCors } from '#server/http/cors.ts'
 import type { Drain } from '#server/http/drain.ts'
@@ -22,19 +22,13 @@ import { lessonRoutes } from '#server/routes/lessons.ts'
 import { metricsRoutes } from '#server/routes/metrics.ts'
 import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
-import type { Viewer } from '#server/services/class-access.ts'
-import type { LessonReader } from '#server/services/lessons.ts'
-import type { ProgressService } from '#server/services/progress.ts'
-import type { SignInService } from '#server/services/sign-in.ts'
+import type { Services } from '#server/services/services.ts'
 
 export interface AppDeps {
   readonly logger: Logger
   readonly tokens: AccessTokens
   readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status'>
-  readonly channels: ChannelAuthorizer<Viewer>
-  readonly signIn: SignInService
-  readonly lessons: LessonReader
-  readonly progress: ProgressService
+  readonly services: Services
   readonly drain: Pick<Drain, 'draining' | 'middleware'>
   readonly timing: RequestTiming
   /** Absent where the configuration sets no limit. */
@@ -57,6 +51,15 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
   return { 'default-src': ["'self'"], 'connect-src': ["'self'", socket], 'frame-ancestors': ["'none'"] }
 }
 
+/** Every operation of the API, from the routes that are made of them. */
+function apiOf({ services, tokens }: AppDeps, options: AppOptions): ApiRouter {
+  const api = new ApiRouter(options)
+  authRoutes(api, { ...services, tokens })
+  lessonRoutes(api, services)
+  realtimeRoutes(api, services)
+  return api
+}
+
 /** The whole application, put together. Opens nothing and reads no environment: `main.ts` does. */
 export function createApp(deps: AppDeps, options: AppOptions): Express {
   const app = express()
@@ -77,16 +80,15 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.use('/health', healthRoutes({ ...deps, requestMetrics, guard, isDraining: () => deps.drain.draining }))
   app.use('/metrics', metricsRoutes({ ...deps, requestMetrics, rateLimiters, guard }))
 
-  const api = Router()
-  api.use(createRateLimit(deps.limits.perAddress, byAddress))
-  api.use(express.json({ limit: options.bodyLimitBytes }))
-  api.use('/auth', authRoutes(deps))
-  api.use(createAuthenticate(deps.tokens))
-  api.use(createRateLimit(deps.limits.perUser, byUser))
-  api.use('/lessons', lessonRoutes(deps))
-  api.use('/realtime', realtimeRoutes(deps))
-  api.use('/admin', adminRoutes(deps.optimizations))
-  app.use('/api/v1', api)
+  const { open, authenticated } = apiOf(deps, options).routers()
+  const router = Router()
+  router.use(createRateLimit(deps.limits.perAddress, byAddress))
+  router.use(open)
+  router.use(createAuthenticate(deps.tokens))
+  router.use(createRateLimit(deps.limits.perUser, byUser))
+  router.use(authenticated)
+  router.use('/admin', adminRoutes(deps.optimizations))
+  app.use('/api/v1', router)
 
   app.use(pageRoutes(options))
   app.use(refuseUnknownRoute)

@@ -2,7 +2,6 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
 import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
-import { createChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import { createApp } from '#server/app.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
@@ -11,11 +10,7 @@ import { createDrain } from '#server/http/drain.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { startRateLimits } from '#server/http/rate-limit/start-rate-limits.ts'
 import { createRequestTiming } from '#server/http/request-timer.ts'
-import { createChannelAccess } from '#server/services/channel-access.ts'
-import { createClassAccess, type Viewer } from '#server/services/class-access.ts'
-import { createLessonReader } from '#server/services/lessons.ts'
-import { createProgressService } from '#server/services/progress.ts'
-import { createSignInService } from '#server/services/sign-in.ts'
+import { createServices } from '#server/services/services.ts'
 
 // Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
 // that is on its way meets a reset.
@@ -70,23 +65,13 @@ async function run(config: Config): Promise<void> {
     { onError: (error) => logger.warn({ err: error }, 'rate limits are not enforced') },
   )
 
-  const { cache, database } = optimizations
-  const access = createClassAccess(database)
-  const lessons = createLessonReader({ cache, database, access })
-  const channelAccess = createChannelAccess(access)
   const drain = createDrain()
   const app = createApp(
     {
       logger,
       tokens: createAccessTokens(config.token),
       optimizations,
-      channels: createChannelAuthorizer<Viewer>({
-        app: config.pusher,
-        policy: (viewer, channel) => channelAccess.mayJoin(viewer, channel),
-      }),
-      signIn: createSignInService(database),
-      lessons,
-      progress: createProgressService({ optimizations, lessons }),
+      services: createServices({ optimizations, pusherApp: config.pusher }),
       drain,
       timing,
       limits,

@@ -3,7 +3,7 @@ import { defineEntity, p } from '@mikro-orm/core'
 import { Lesson } from './lesson.ts'
 import { User } from './user.ts'
 
-const PROGRESS_STATUSES = ['in_progress', 'completed'] as const
+export const PROGRESS_STATUSES = ['in_progress', 'completed'] as const
 export type ProgressStatus = (typeof PROGRESS_STATUSES)[number]
 
 const LessonProgressSchema = defineEntity({

@@ -44,7 +44,7 @@ export class ApiRouter {
     handler: Handler<Call<Params, Query, Body>, Reply>,
   ): void {
     this.#add(this.#authenticated, operation, (call) => handler({ ...call, viewer: principalOf(call.response) }))
-    this.#served.push({ operation: operation as Operation, isOpen: false })
+    this.#served.push({ operation, isOpen: false })
   }
 
   /** For everybody. */
@@ -53,7 +53,7 @@ export class ApiRouter {
     handler: Handler<OpenCall<Params, Query, Body>, Reply>,
   ): void {
     this.#add(this.#open, operation, handler)
-    this.#served.push({ operation: operation as Operation, isOpen: true })
+    this.#served.push({ operation, isOpen: true })
   }
 
   /** To be called once, after the last operation. Authentication goes between the two. */

@@ -1,27 +1,35 @@
-import { Router } from 'express'
 import { z } from 'zod'
-import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import { ROLES } from '#server/entities/user.ts'
 import type { AccessTokens } from '#server/http/access-token.ts'
-import { parseBody } from '#server/http/validate.ts'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import { defineOperation } from '#server/http/operation.ts'
 import type { SignInService } from '#server/services/sign-in.ts'
 
 // What no name can be is refused here: PostgreSQL cannot even be asked about a NUL.
 const NAME = /^[^\p{Cc}]{1,64}$/u
-// The upper bound keeps a hostile password from buying a long hash.
-const SignInBody = z.strictObject({
-  username: z.string().regex(NAME, 'is not a user name'),
-  password: z.string().min(1).max(1_024),
+
+const signIn = defineOperation({
+  method: 'post',
+  path: '/auth/sign-in',
+  summary: 'Exchange a name and a password for a bearer token',
+  body: z.strictObject({
+    username: z.string().regex(NAME, 'is not a user name'),
+    // The upper bound keeps a hostile password from buying a long hash.
+    password: z.string().min(1).max(1_024),
+  }),
+  reply: z.object({
+    token: z.string(),
+    user: z.object({ id: z.uuid(), username: z.string(), displayName: z.string(), role: z.enum(ROLES) }),
+  }),
+  problems: [401],
 })
 
-export function authRoutes(deps: { readonly signIn: SignInService; readonly tokens: AccessTokens }): Router {
-  const router = Router()
-  router.post('/sign-in', async (request, response) => {
-    const { username, password } = parseBody(SignInBody, request)
+export function authRoutes(
+  api: ApiRouter,
+  deps: { readonly signIn: SignInService; readonly tokens: AccessTokens },
+): void {
+  api.serveOpen(signIn, async ({ body: { username, password } }) => {
     const user = await deps.signIn.signIn(username, password)
-    const token = await deps.tokens.issue({ id: user.id, role: user.role })
-    response.setHeader('cache-control', 'no-store')
-    response.json({ token, user })
+    return { value: { token: await deps.tokens.issue({ id: user.id, role: user.role }), user } }
   })
-  refuseOtherMethods(router)
-  return router
 }

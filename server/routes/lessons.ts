@@ -1,47 +1,92 @@
-import { Router } from 'express'
 import { z } from 'zod'
-import { principalOf } from '#server/http/access-token.ts'
-import { contextOf } from '#server/http/request-context.ts'
-import { parseBody, parseParams } from '#server/http/validate.ts'
-import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import { DIFFICULTIES } from '#server/entities/lesson.ts'
+import { PROGRESS_STATUSES } from '#server/entities/lesson-progress.ts'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import { defineOperation } from '#server/http/operation.ts'
 import type { LessonReader } from '#server/services/lessons.ts'
 import type { ProgressService } from '#server/services/progress.ts'
+import { Count, IdParams, Percent, Stamp, Version } from './schemas.ts'
 
-const LessonParams = z.object({ id: z.uuid() })
-const ProgressBody = z.strictObject({
-  percent: z.number().min(0).max(100),
-  timeSpentSec: z.number().int().min(0).max(2_147_483_647),
+const Progress = z.object({
+  percent: Percent,
+  timeSpentSec: Count,
+  status: z.enum(PROGRESS_STATUSES),
+  completedAt: Stamp.nullable(),
 })
 
-/** `/lessons`. Behind `authenticate`. */
-export function lessonRoutes(deps: { readonly lessons: LessonReader; readonly progress: ProgressService }): Router {
-  const router = Router()
+const list = defineOperation({
+  method: 'get',
+  path: '/lessons',
+  summary: 'The first hundred lessons that you may see, by class and order',
+  reply: z.object({
+    lessons: z.array(z.object({ id: z.uuid(), classId: z.uuid(), className: z.string(), title: z.string() })),
+  }),
+})
 
-  router.get('/', async (_request, response) => {
-    const lessons = await deps.lessons.visibleLessons(principalOf(response), contextOf(response).signal)
-    response.setHeader('cache-control', 'private, no-cache')
-    response.json({ lessons })
-  })
+const details = defineOperation({
+  method: 'get',
+  path: '/lessons/:id',
+  summary: 'A lesson, with your own progress in it',
+  params: IdParams,
+  reply: z.object({
+    id: z.uuid(),
+    classId: z.uuid(),
+    title: z.string(),
+    description: z.string(),
+    orderIndex: z.int(),
+    contentType: z.string(),
+    difficulty: z.enum(DIFFICULTIES),
+    estimatedMinutes: z.int(),
+    contentData: z.object({ sections: z.array(z.object({ heading: z.string(), text: z.string() })) }),
+    isPublished: z.boolean(),
+    publishedAt: Stamp.nullable(),
+    version: Version,
+    progress: Progress.nullable(),
+  }),
+  problems: [404],
+})
 
-  router.get('/:id', async (request, response) => {
-    const { id } = parseParams(LessonParams, request)
-    const viewer = principalOf(response)
-    const { signal } = contextOf(response)
-    const [lesson, progress] = await Promise.all([
-      deps.lessons.visibleLesson(viewer, id, signal),
-      deps.lessons.progressOf(viewer, id, signal),
-    ])
-    response.setHeader('cache-control', 'private, no-cache')
-    response.json({ ...lesson, progress })
-  })
+const statistics = defineOperation({
+  method: 'get',
+  path: '/lessons/:id/statistics',
+  summary: 'How the students of the class do in a lesson',
+  params: IdParams,
+  reply: z.object({
+    lessonId: z.uuid(),
+    students: Count,
+    started: Count,
+    completed: Count,
+    averagePercent: Percent.nullable(),
+    medianPercent: Percent.nullable(),
+    averageTimeSec: z.number().nullable(),
+  }),
+  problems: [403, 404],
+})
 
-  router.put('/:id/progress', async (request, response) => {
-    const { id } = parseParams(LessonParams, request)
-    const report = parseBody(ProgressBody, request)
-    const progress = await deps.progress.report(principalOf(response), id, report, contextOf(response).signal)
-    response.json({ lessonId: id, ...progress })
-  })
+const report = defineOperation({
+  method: 'put',
+  path: '/lessons/:id/progress',
+  summary: 'Report how far you got; what was reached before stays reached',
+  params: IdParams,
+  body: z.strictObject({ percent: Percent, timeSpentSec: Count }),
+  reply: Progress.extend({ lessonId: z.uuid() }),
+  problems: [403, 404],
+})
 
-  refuseOtherMethods(router)
-  return router
+export function lessonRoutes(
+  api: ApiRouter,
+  deps: { readonly lessons: LessonReader; readonly progress: ProgressService },
+): void {
+  api.serve(list, async ({ viewer, signal }) => ({
+    value: { lessons: [...(await deps.lessons.visibleLessons(viewer, signal))] },
+  }))
+  api.serve(details, async ({ viewer, params, signal }) => ({
+    encoded: await deps.lessons.lessonWithProgress(viewer, params.id, signal),
+  }))
+  api.serve(statistics, async ({ viewer, params, signal }) => ({
+    encoded: await deps.lessons.statistics(viewer, params.id, signal),
+  }))
+  api.serve(report, async ({ viewer, params: { id }, body, signal }) => ({
+    value: { lessonId: id, ...(await deps.progress.report(viewer, id, body, signal)) },
+  }))
 }

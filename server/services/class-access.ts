@@ -1,7 +1,10 @@
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
-import { Enrollment } from '#server/entities/enrollment.ts'
-import { SchoolClass } from '#server/entities/school-class.ts'
 import type { Role } from '#server/entities/user.ts'
+import { cacheTags } from './cache-tags.ts'
+import { ServiceError } from './errors.ts'
 
 export interface Viewer {
   readonly id: string
@@ -11,43 +14,62 @@ export interface Viewer {
 export interface ClassAccess {
   /**
    * Whether the viewer may see what belongs to the class: an admin always, a teacher their own classes, a student
-   * those they are actively enrolled in. Asked of the database each time, so that a revoked enrolment counts at once.
+   * those they are actively enrolled in, a parent none.
    */
   maySee(viewer: Viewer, classId: string, signal?: AbortSignal): Promise<boolean>
+  /** Whether the viewer may change the class and see how its students do: an admin, and its teacher. */
+  mayManage(viewer: Viewer, classId: string, signal?: AbortSignal): Promise<boolean>
   /** The ids of all classes that `maySee` allows. */
   visibleClasses(viewer: Viewer, signal?: AbortSignal): Promise<'all' | readonly string[]>
 }
 
-export function createClassAccess(database: Database): ClassAccess {
-  return {
-    async maySee({ id, role }, classId, signal) {
-      const em = database.fork(signal === undefined ? {} : { signal })
-      switch (role) {
-        case 'admin':
-          return true
-        case 'teacher':
-          return (await em.count(SchoolClass, { id: classId, teacher: id })) > 0
-        case 'student':
-          return (await em.count(Enrollment, { schoolClass: classId, student: id, status: 'active' })) > 0
-        case 'parent':
-          return false
-      }
-    },
+/**
+ * Every change of a membership ends the entry at once, in all processes. The short life is for the time in which Redis
+ * is away and other processes cannot be told.
+ */
+const MEMBERSHIP_TTL_MS = TTL_MS.short / 2
 
-    async visibleClasses({ id, role }, signal) {
-      const em = database.fork(signal === undefined ? {} : { signal })
-      switch (role) {
-        case 'admin':
-          return 'all'
-        case 'teacher':
-          return (await em.find(SchoolClass, { teacher: id }, { fields: ['id'] })).map((row) => row.id)
-        case 'student':
-          return (await em.find(Enrollment, { student: id, status: 'active' }, { fields: ['schoolClass'] })).map(
-            (enrollment) => enrollment.schoolClass.id,
-          )
-        case 'parent':
-          return []
-      }
-    },
+const CLASSES_OF_TEACHER = 'classes of teacher'
+const CLASSES_OF_STUDENT = 'classes of student'
+
+export function createClassAccess(deps: { readonly cache: Cache; readonly database: Database }): ClassAccess {
+  const { cache, database } = deps
+  database.statements.register(CLASSES_OF_TEACHER, 'select id from school_classes where teacher_id = $1')
+  database.statements.register(
+    CLASSES_OF_STUDENT,
+    `select school_class_id as id from enrollments where student_id = $1 and status = 'active'`,
+  )
+
+  const visibleClasses: ClassAccess['visibleClasses'] = async ({ id, role }, signal) => {
+    if (role === 'admin') return 'all'
+    if (role === 'parent') return []
+    const load = async (): Promise<string[]> => {
+      const statement = role === 'teacher' ? CLASSES_OF_TEACHER : CLASSES_OF_STUDENT
+      return (await database.statements.execute<{ id: string }>(statement, [id])).map((row) => row.id)
+    }
+    return cache.getOrSet(cacheKey('classes', role, id), load, {
+      ttlMs: MEMBERSHIP_TTL_MS,
+      tags: [cacheTags.belonging(id)],
+      signal,
+    })
+  }
+
+  const maySee: ClassAccess['maySee'] = async (viewer, classId, signal) => {
+    const visible = await visibleClasses(viewer, signal)
+    return visible === 'all' || visible.includes(classId)
+  }
+
+  return {
+    visibleClasses,
+    maySee,
+    mayManage: async (viewer, classId, signal) =>
+      (viewer.role === 'admin' || viewer.role === 'teacher') && maySee(viewer, classId, signal),
+  }
+}
+
+/** Throws `forbidden` for any other role. */
+export function requireRole(viewer: Viewer, ...roles: readonly Role[]): void {
+  if (!roles.includes(viewer.role)) {
+    throw new ServiceError('forbidden', `This is for the ${roles.length === 1 ? 'role' : 'roles'} ${roles.join(', ')}.`)
   }
 }

@@ -1,25 +1,20 @@
-import type { Cache } from '#optimizations/cache/cache.ts'
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
-import { Lesson, type LessonContent } from '#server/entities/lesson.ts'
-import { LessonProgress, type ProgressStatus } from '#server/entities/lesson-progress.ts'
+import { Lesson } from '#server/entities/lesson.ts'
+import type { ProgressStatus } from '#server/entities/lesson-progress.ts'
+import { cacheTags } from './cache-tags.ts'
 import type { ClassAccess, Viewer } from './class-access.ts'
-import { ServiceError } from './errors.ts'
+import { requireRole } from './class-access.ts'
+import { encode, withMember, type Encoded } from './encoded.ts'
+import { notFound } from './errors.ts'
+import { iso } from './stamps.ts'
 
-/** What everybody who may see a lesson sees of it: the part that is shared through the cache. */
-export interface LessonView {
-  readonly id: string
+/** A lesson as it is kept: its text, and what decides who may see it. */
+export interface SharedLesson extends Encoded {
   readonly classId: string
-  readonly title: string
-  readonly description: string
-  readonly orderIndex: number
-  readonly contentType: string
-  readonly difficulty: string
-  readonly estimatedMinutes: number
-  readonly contentData: LessonContent
   readonly isPublished: boolean
-  readonly publishedAt: string | null
-  readonly version: number
 }
 
 export interface ProgressView {
@@ -40,34 +35,43 @@ export interface LessonSummary {
 export interface LessonReader {
   /** The first lessons that the viewer may see, by class and order. */
   visibleLessons(viewer: Viewer, signal: AbortSignal): Promise<readonly LessonSummary[]>
-  /** The lesson, as long as the viewer may see it. A lesson that is hidden from the viewer is as unknown as one that never was. */
-  visibleLesson(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<LessonView>
-  /** The viewer's own progress in a lesson; null before the first. */
-  progressOf(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<ProgressView | null>
+  /** The lesson, as long as the viewer may see it. */
+  visibleLesson(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<SharedLesson>
+  /** The lesson with the viewer's own progress in it; null before the first report, and for everybody but students. */
+  lessonWithProgress(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<Encoded>
+  /** How its students do. For admins and the teacher of the class. */
+  statistics(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<Encoded>
 }
 
-/** The tag of everything in the cache that was made from this lesson. */
-const lessonTag = (lessonId: string): string => `lesson:${lessonId}`
-
-const LESSON_TTL_MS = 3_600_000
-const UNKNOWN_LESSON_TTL_MS = 30_000
 const LISTED_LESSONS = 100
 
-function viewOf(lesson: Lesson): LessonView {
-  return {
-    id: lesson.id,
-    classId: lesson.schoolClass.id,
-    title: lesson.title,
-    description: lesson.description,
-    orderIndex: lesson.orderIndex,
-    contentType: lesson.contentType,
-    difficulty: lesson.difficulty,
-    estimatedMinutes: lesson.estimatedMinutes,
-    contentData: lesson.contentData,
-    isPublished: lesson.isPublished,
-    publishedAt: lesson.publishedAt?.toISOString() ?? null,
-    version: lesson.version,
-  }
+const LESSON = 'lesson'
+const LESSON_SQL = `
+  select id, school_class_id as "classId", title, description, order_index as "orderIndex",
+    content_type as "contentType", difficulty, estimated_minutes as "estimatedMinutes", content_data as "contentData",
+    is_published as "isPublished", published_at as "publishedAt", version
+  from lessons where id = $1`
+
+const OWN_PROGRESS = 'own progress'
+const OWN_PROGRESS_SQL = `
+  select percent, time_spent_sec as "timeSpentSec", status, completed_at as "completedAt"
+  from lesson_progress where student_id = $1 and lesson_id = $2`
+
+const STATISTICS = 'lesson statistics'
+const STATISTICS_SQL = `
+  select count(e.id)::int as students, count(p.id)::int as started,
+    count(*) filter (where p.status = 'completed')::int as completed,
+    avg(p.percent) as "averagePercent", avg(p.time_spent_sec)::float8 as "averageTimeSec",
+    percentile_cont(0.5) within group (order by p.percent) as "medianPercent"
+  from lessons l
+  join enrollments e on e.school_class_id = l.school_class_id and e.status = 'active'
+  left join lesson_progress p on p.lesson_id = l.id and p.student_id = e.student_id
+  where l.id = $1`
+
+interface LessonRow {
+  readonly classId: string
+  readonly isPublished: boolean
+  readonly publishedAt: string | null
 }
 
 export function createLessonReader(deps: {
@@ -76,17 +80,48 @@ export function createLessonReader(deps: {
   readonly access: ClassAccess
 }): LessonReader {
   const { cache, database, access } = deps
+  const { statements } = database
+  statements.register(LESSON, LESSON_SQL)
+  statements.register(OWN_PROGRESS, OWN_PROGRESS_SQL)
+  statements.register(STATISTICS, STATISTICS_SQL)
 
-  const loadLesson = async (lessonId: string): Promise<LessonView | null> => {
-    const lesson = await database.fork().findOne(Lesson, lessonId)
-    return lesson === null ? null : viewOf(lesson)
+  const loadLesson = async (lessonId: string): Promise<SharedLesson | null> => {
+    const [row] = await statements.execute<LessonRow>(LESSON, [lessonId])
+    if (row === undefined) return null
+    const { body, etag } = encode({ ...row, publishedAt: iso(row.publishedAt) })
+    return { body, etag, classId: row.classId, isPublished: row.isPublished }
+  }
+
+  const visibleLesson: LessonReader['visibleLesson'] = async (viewer, lessonId, signal) => {
+    // The load is shared by everyone who waits for it, so it does not end with one caller's signal.
+    const lesson = await cache.getOrSet(cacheKey('lesson', lessonId), () => loadLesson(lessonId), {
+      ttlMs: TTL_MS.long,
+      tags: [cacheTags.lesson(lessonId)],
+      signal,
+    })
+    const mayRead =
+      lesson !== null &&
+      (lesson.isPublished || viewer.role !== 'student') &&
+      (await access.maySee(viewer, lesson.classId, signal))
+    if (!mayRead) throw notFound('lesson')
+    return lesson
+  }
+
+  const progressOf = async (viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<ProgressView | null> => {
+    if (viewer.role !== 'student') return null
+    const load = async (): Promise<ProgressView | null> => {
+      const [row] = await statements.execute<ProgressView>(OWN_PROGRESS, [viewer.id, lessonId])
+      return row === undefined ? null : { ...row, completedAt: iso(row.completedAt) }
+    }
+    const ttlMs = TTL_MS.short
+    const tags = [cacheTags.work(viewer.id)]
+    return cache.getOrSet(cacheKey('progress', viewer.id, lessonId), load, { ttlMs, tags, signal })
   }
 
   return {
     async visibleLessons(viewer, signal) {
-      const em = database.fork({ signal })
       const classes = await access.visibleClasses(viewer, signal)
-      const lessons = await em.find(
+      const lessons = await database.fork({ signal }).find(
         Lesson,
         {
           ...(classes === 'all' ? {} : { schoolClass: { $in: classes } }),
@@ -107,28 +142,24 @@ export function createLessonReader(deps: {
       }))
     },
 
-    async visibleLesson(viewer, lessonId, signal) {
-      // The load is shared by everyone who waits for it, so it does not end with one caller's signal.
-      const lesson = await cache.getOrSet(cacheKey('lesson', lessonId), () => loadLesson(lessonId), {
-        ttlMs: LESSON_TTL_MS,
-        negativeTtlMs: UNKNOWN_LESSON_TTL_MS,
-        tags: [lessonTag(lessonId)],
-        signal,
-      })
-      const mayRead =
-        lesson !== null &&
-        (lesson.isPublished || viewer.role !== 'student') &&
-        (await access.maySee(viewer, lesson.classId, signal))
-      if (!mayRead) throw new ServiceError('not_found', 'There is no such lesson, or it is not yours to see.')
-      return lesson
+    visibleLesson,
+
+    async lessonWithProgress(viewer, lessonId, signal) {
+      const [lesson, progress] = await Promise.all([
+        visibleLesson(viewer, lessonId, signal),
+        progressOf(viewer, lessonId, signal),
+      ])
+      return withMember(lesson, 'progress', progress)
     },
 
-    async progressOf(viewer, lessonId, signal) {
-      if (viewer.role !== 'student') return null
-      const progress = await database.fork({ signal }).findOne(LessonProgress, { student: viewer.id, lesson: lessonId })
-      if (progress === null) return null
-      const { percent, timeSpentSec, status, completedAt } = progress
-      return { percent, timeSpentSec, status, completedAt: completedAt?.toISOString() ?? null }
+    async statistics(viewer, lessonId, signal) {
+      requireRole(viewer, 'admin', 'teacher')
+      await visibleLesson(viewer, lessonId, signal)
+      const load = async (): Promise<Encoded> => {
+        const [row] = await statements.execute(STATISTICS, [lessonId])
+        return encode({ lessonId, ...row })
+      }
+      return cache.getOrSet(cacheKey('lesson-statistics', lessonId), load, { ttlMs: TTL_MS.short, signal })
     },
   }
 }

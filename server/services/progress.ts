@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Optimizations } from '#optimizations/manager/optimizations.ts'
+import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { ProgressStatus } from '#server/entities/lesson-progress.ts'
-import type { Viewer } from './class-access.ts'
-import { ServiceError } from './errors.ts'
+import { requireRole, type Viewer } from './class-access.ts'
+import { cacheTags } from './cache-tags.ts'
+import { classChannel, userChannel } from './channel-names.ts'
 import type { LessonReader, ProgressView } from './lessons.ts'
+import { iso } from './stamps.ts'
 
 export interface ProgressReport {
   /** How far the student got, 0 to 100. */
@@ -24,7 +26,7 @@ interface ProgressRow {
   percent: number
   time_spent_sec: number
   status: ProgressStatus
-  completed_at: Date | string | null
+  completed_at: string | null
 }
 
 const UPSERT_PROGRESS = `
@@ -38,48 +40,43 @@ const UPSERT_PROGRESS = `
     last_accessed_at = excluded.last_accessed_at
   returning percent, time_spent_sec, status, completed_at`
 
-/** The channel that everybody in a class may subscribe to. */
-const classChannel = (classId: string): string => `private-class-${classId}`
-
 export function createProgressService(deps: {
   readonly optimizations: Pick<Optimizations, 'transaction'>
   readonly lessons: LessonReader
 }): ProgressService {
   return {
     async report(viewer, lessonId, { percent, timeSpentSec }, signal) {
-      if (viewer.role !== 'student') throw new ServiceError('forbidden', 'Only students report progress.')
+      requireRole(viewer, 'student')
       const lesson = await deps.lessons.visibleLesson(viewer, lessonId, signal)
-      const completed = percent >= 100
-      return deps.optimizations.transaction(async (unit) => {
-        const row = await unit.em.execute<ProgressRow>(
-          UPSERT_PROGRESS,
-          [
-            randomUUID(),
-            viewer.id,
-            lessonId,
-            percent,
-            timeSpentSec,
-            completed ? 'completed' : 'in_progress',
-            completed ? new Date() : null,
-          ],
-          'get',
-        )
+      const completedAt = percent >= 100 ? new Date() : null
+      const work = async (unit: UnitOfWork): Promise<ProgressView> => {
+        const status = completedAt === null ? 'in_progress' : 'completed'
+        const values = [randomUUID(), viewer.id, lessonId, percent, timeSpentSec, status, completedAt]
+        const row = await unit.em.execute<ProgressRow>(UPSERT_PROGRESS, values, 'get')
         const progress: ProgressView = {
           percent: row.percent,
           timeSpentSec: row.time_spent_sec,
           status: row.status,
-          completedAt: row.completed_at === null ? null : new Date(row.completed_at).toISOString(),
+          completedAt: iso(row.completed_at),
         }
-        await unit.publish(classChannel(lesson.classId), 'progress.updated', {
+        unit.invalidate(cacheTags.work(viewer.id))
+        const { classId } = lesson
+        const at = Date.now()
+        await unit.publish(classChannel(classId), 'progress.updated', {
           lessonId,
-          classId: lesson.classId,
+          classId,
           studentId: viewer.id,
           percent: progress.percent,
           status: progress.status,
-          at: Date.now(),
+          at,
         })
+        // The first completion stands: a later report gets that one's stamp, and is no completion.
+        if (completedAt !== null && progress.completedAt === completedAt.toISOString()) {
+          await unit.publish(userChannel(viewer.id), 'lesson.completed', { lessonId, classId, at })
+        }
         return progress
-      })
+      }
+      return deps.optimizations.transaction(work, { signal })
     },
   }
 }
