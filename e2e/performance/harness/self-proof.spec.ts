@@ -1,6 +1,6 @@
 import { expect as baseExpect, test } from '@playwright/test'
-import { startLabServer } from '#measurement/lab/lab-server.ts'
-import { labScenarioUrl, type LabContext } from '#measurement/lab/lab.scenario.ts'
+import { labScenarioUrl, startLabServer } from '#measurement/lab/lab-server.ts'
+import type { LabContext } from '#measurement/lab/lab.scenario.ts'
 import { untilSound } from '#measurement/lab/until-sound.ts'
 import { compareLoad, type LoadComparison } from '#measurement/load/compare-load.ts'
 import { startLoadGenerator } from '#measurement/load/load-generator.ts'
