@@ -8,6 +8,7 @@ import type { DatabaseEvents } from './database-events.ts'
 import type { EngineOptions } from './engine-options.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import type { HotpathEngine } from './orm/hotpath-connection.ts'
+import { borrowerStack } from './pool/borrower-stack.ts'
 import { ConnectionPool } from './pool/connection-pool.ts'
 import { PooledConnection, type ConnectionObserver, type Executed } from './pool/pooled-connection.ts'
 import type { Answer } from './pool/wire-query.ts'
@@ -40,7 +41,13 @@ export interface EngineDeps {
   readonly secrets: ReadonlyMap<string, ReadonlySet<string>>
 }
 
-const NEVER = { maxTexts: 5_000, maxCharacters: 8_388_608 }
+/** Whoever begins a transaction, known to the pool although Kysely is in between. */
+interface Borrower {
+  readonly context: RequestContext | null
+  readonly stack: Error
+}
+
+const TEXTS = { maxTexts: 5_000, maxCharacters: 8_388_608 }
 /** A describe that waits for a busy pool would take a connection from somebody who has work to do. */
 const DESCRIBE_WAIT_MS = 1_000
 
@@ -62,7 +69,7 @@ export class Engine implements HotpathEngine {
   readonly #runner: QueryRunner
   readonly #slow: SlowQueries
   #isLoadingCatalog = false
-  readonly #borrower = new AsyncLocalStorage<RequestContext | null>()
+  readonly #borrower = new AsyncLocalStorage<Borrower>()
 
   constructor(deps: EngineDeps, options: EngineOptions) {
     const { clock, background, events } = deps
@@ -82,7 +89,7 @@ export class Engine implements HotpathEngine {
     this.pool = this.#createPool()
     this.statements = new StatementCatalog(
       { describe: (text, oids) => this.#describe(text, oids), detach, formatDate: deps.formatDate },
-      { ...NEVER, prepareFromUse: options.prepared.enabled ? options.prepared.fromUse : Number.POSITIVE_INFINITY },
+      { ...TEXTS, prepareFromUse: options.prepared.enabled ? options.prepared.fromUse : Number.POSITIVE_INFINITY },
     )
     this.#runner = new QueryRunner({ clock, pool: this.pool, isRepeatable: (call) => this.#isRepeatable(call) })
     this.#results = new QueryResults({
@@ -127,7 +134,7 @@ export class Engine implements HotpathEngine {
   }
 
   borrowFor<T>(context: RequestContext | null, begin: () => Promise<T>): Promise<T> {
-    return this.#borrower.run(context, begin)
+    return this.#borrower.run({ context, stack: borrowerStack() }, begin)
   }
 
   async loadCatalog(): Promise<void> {
@@ -191,8 +198,8 @@ export class Engine implements HotpathEngine {
 
   /** For Kysely: transactions, streams and its own queries. Whoever forgets to give back is found by the stack. */
   async #lend(): Promise<PooledConnection> {
-    const context = this.#borrower.getStore()
-    return await this.pool.acquire({ signal: context?.signal, requestId: context?.requestId, isTraced: true })
+    const { context, stack } = this.#borrower.getStore() ?? { context: null, stack: borrowerStack() }
+    return await this.pool.acquire({ signal: context?.signal, requestId: context?.requestId, stack })
   }
 
   #written(effect: WriteEffect): void {

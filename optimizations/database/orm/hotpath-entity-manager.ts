@@ -7,7 +7,7 @@ type Executed = QueryResult | EntityData<AnyEntity> | EntityData<AnyEntity>[]
 type Query = string | NativeQueryBuilder | RawQueryFragment
 type Method = 'all' | 'get' | 'run'
 
-/** `em.execute` alone leaves the logger context of its fork behind, and with it the request's context. */
+/** `em.execute` and `em.begin` alone leave the logger context of their fork behind, and with it the request's. */
 export class HotpathEntityManager extends PostgreSqlEntityManager {
   override execute<T extends Executed = EntityData<AnyEntity>[]>(
     query: Query,
@@ -30,5 +30,9 @@ export class HotpathEntityManager extends PostgreSqlEntityManager {
     const context: unknown = this.getContext(false).getLoggerContext()[CONTEXT_KEY]
     const loggerContext = { [CONTEXT_KEY]: context, ...logging, ...options.loggerContext }
     return await super.execute<T>(query, params, { ...options, loggerContext })
+  }
+
+  override async begin(options: Parameters<PostgreSqlEntityManager['begin']>[0] = {}): Promise<void> {
+    await super.begin({ loggerContext: this.getContext(false).getLoggerContext(), ...options })
   }
 }

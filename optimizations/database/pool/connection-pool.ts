@@ -49,8 +49,8 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined
   readonly timeoutMs?: number | undefined
   readonly requestId?: string | undefined
-  /** Remembers the borrower's stack: for loans that end in somebody else's code. */
-  readonly isTraced?: boolean
+  /** The borrower's stack, for loans that end in somebody else's code: without it a loan is not watched. */
+  readonly stack?: Error | undefined
 }
 
 const LIFETIME_JITTER = 0.1
@@ -126,7 +126,7 @@ export class ConnectionPool {
     }
     connection.loan = {
       borrowedAt: now,
-      stack: options.isTraced === true ? new Error('borrowed') : null,
+      stack: options.stack ?? null,
       requestId: options.requestId,
       isReported: false,
     }
