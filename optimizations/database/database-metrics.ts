@@ -3,8 +3,9 @@ import type { DatabaseStats } from './database.ts'
 import type { HistogramSnapshot } from '#optimizations/kernel/histogram.ts'
 
 /** What is counted is read when it is asked for: metrics cost nothing on the way of a query. */
-export function createMetrics(stats: () => DatabaseStats): Registry {
+export function createMetrics(readStats: () => DatabaseStats): Registry {
   const registry = new Registry()
+  const stats = oncePerTurn(readStats)
   const gauge = (name: string, help: string, read: (stats: DatabaseStats) => number): void => {
     registry.registerMetric(
       new Gauge({
@@ -53,4 +54,16 @@ export function createMetrics(stats: () => DatabaseStats): Registry {
   gauge('result_misses', 'Reads that had to ask', ({ queryPerformance }) => queryPerformance.cacheMisses)
   gauge('prepared_uses', 'Executions of prepared statements', (all) => all.queryPerformance.preparedStatementUsage)
   return registry
+}
+
+/** All gauges of one collection share one reading. */
+function oncePerTurn<T>(read: () => T): () => T {
+  let kept: { readonly value: T } | null = null
+  return () => {
+    if (kept === null) {
+      kept = { value: read() }
+      setImmediate(() => (kept = null))
+    }
+    return kept.value
+  }
 }

@@ -2,7 +2,7 @@ import type { EntityName, IsolationLevel, MikroORM, Primary } from '@mikro-orm/c
 import type { PostgreSqlDriver, SqlEntityManager } from '@mikro-orm/postgresql'
 import type { Registry } from 'prom-client'
 import type { Health } from '#optimizations/kernel/health.ts'
-import type { HistogramSnapshot } from '#optimizations/kernel/histogram.ts'
+import type { FingerprintStats, PoolStats, QueryStats, StatementUsage } from './database-stats.ts'
 import type { OutboxStore } from './outbox-store.ts'
 
 export type EntityManager = SqlEntityManager<PostgreSqlDriver>
@@ -43,44 +43,12 @@ export interface Statements {
   usage(): StatementUsage
 }
 
-export interface StatementUsage {
-  readonly registeredStatements: readonly string[]
-  readonly usageStats: Readonly<Record<string, { readonly uses: number; readonly lastUsedAt: Date | null }>>
-  readonly totalUsage: number
-}
-
-export interface PoolStats {
-  readonly poolSize: number
-  readonly checkedIn: number
-  readonly checkedOut: number
-  readonly overflow: number
-  readonly totalConnections: number
-  readonly invalidConnections: number
-  readonly openedConnections: number
-  readonly waiting: number
-  readonly acquireTimeouts: number
-  readonly leaks: number
-  readonly acquire: HistogramSnapshot
-  readonly usage: HistogramSnapshot
-  readonly create: HistogramSnapshot
-}
-
-export interface QueryStats {
-  readonly queryCount: number
-  readonly totalTimeMs: number
-  readonly avgQueryTimeMs: number
-  readonly slowQueries: number
-  readonly slowQueryRate: number
-  readonly cacheHits: number
-  readonly cacheMisses: number
-  readonly cacheHitRate: number
-  readonly preparedStatementUsage: number
-}
-
 export interface DatabaseStats {
   readonly connectionPool: PoolStats
   readonly queryPerformance: QueryStats
   readonly preparedStatements: StatementUsage
+  /** The costliest query shapes, most time in total first. */
+  readonly topQueries: readonly FingerprintStats[]
 }
 
 export interface DatabaseHealth extends Health {

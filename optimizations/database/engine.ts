@@ -22,6 +22,7 @@ import type { ResultCache } from './results/result-cache.ts'
 import { SchemaCatalog } from './results/schema-catalog.ts'
 import { TableVersions } from './results/table-versions.ts'
 import { NO_EFFECT, type WriteEffect } from './results/write-effect.ts'
+import { AutoExplain } from './statistics/auto-explain.ts'
 import { QueryStatistics } from './statistics/query-statistics.ts'
 import { RepeatedQueries } from './statistics/repeated-queries.ts'
 import { SlowQueries } from './statistics/slow-queries.ts'
@@ -68,6 +69,7 @@ export class Engine implements HotpathEngine {
   readonly #results: QueryResults
   readonly #runner: QueryRunner
   readonly #slow: SlowQueries
+  readonly #explainer: AutoExplain
   #isLoadingCatalog = false
   readonly #borrower = new AsyncLocalStorage<Borrower>()
 
@@ -85,6 +87,7 @@ export class Engine implements HotpathEngine {
       onWritten: (effect) => this.#written(effect),
     })
     const isTrusted = (): boolean => this.invalidation.isTrusted && this.catalog.isLoaded
+    this.#explainer = new AutoExplain(options.statistics.slowAfterMs)
     this.memory = new MemoryResults({ clock, versions: this.versions, isTrusted }, options.results)
     this.pool = this.#createPool()
     this.statements = new StatementCatalog(
@@ -174,6 +177,7 @@ export class Engine implements HotpathEngine {
         background,
         guard: (open) => this.breaker.guard(open),
         create: () => new PooledConnection(clock, observer, { client, prepared, statementTimeoutMs, formatDate }),
+        setUp: (connection) => this.#explainer.setUp(connection),
         prepare: (connection) => this.#prepareHottest(connection),
         onLeak: (leak) => events.leak?.(leak),
       },

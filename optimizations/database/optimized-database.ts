@@ -42,6 +42,8 @@ export interface OptimizedDatabaseDeps {
   readonly drainMs: number
 }
 
+const TOP_QUERIES = 20
+
 /** The database with all of it. */
 export class OptimizedDatabase implements Database {
   readonly orm: MikroORM<PostgreSqlDriver>
@@ -129,6 +131,7 @@ export class OptimizedDatabase implements Database {
       connectionPool: pool.stats(),
       queryPerformance: statistics.totals(statements.preparedUses),
       preparedStatements: this.statements.usage(),
+      topQueries: statistics.top(TOP_QUERIES),
     }
   }
 

@@ -113,6 +113,7 @@ export class StockDatabase implements Database {
       connectionPool: EMPTY_POOL,
       queryPerformance: this.#queryStats(),
       preparedStatements: this.statements.usage(),
+      topQueries: [],
     }
   }
 

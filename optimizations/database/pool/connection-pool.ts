@@ -2,7 +2,7 @@ import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
-import type { PoolStats } from '../database.ts'
+import type { PoolStats } from '../database-stats.ts'
 import { DatabaseError, sqlStateOf } from '../errors.ts'
 import type { PooledConnection } from './pooled-connection.ts'
 import { WaitingLine, type Waiter } from './waiting-line.ts'
@@ -40,6 +40,8 @@ export interface ConnectionPoolDeps {
   readonly create: () => PooledConnection
   /** Runs the opening: a breaker refuses here while the server is known to be away. */
   readonly guard: <T>(open: () => Promise<T>) => Promise<T>
+  /** What every connection is told before it is lent. */
+  readonly setUp: (connection: PooledConnection) => Promise<void>
   /** What a connection is made ready with while nobody waits for it yet. */
   readonly prepare: (connection: PooledConnection) => Promise<void>
   readonly onLeak: (leak: Leak) => void
@@ -305,6 +307,7 @@ export class ConnectionPool {
     })
     try {
       await connection.open()
+      await this.#deps.setUp(connection)
       if (this.#line.length === 0) await this.#deps.prepare(connection)
       return connection
     } catch (error) {

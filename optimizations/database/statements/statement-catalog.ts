@@ -74,6 +74,11 @@ export class StatementCatalog {
     return this.#preparedUses
   }
 
+  /** How many texts are remembered. */
+  get size(): number {
+    return this.#templates.size + this.#analyses.size
+  }
+
   analyze(text: string): SqlAnalysis {
     const known = this.#analyses.get(text)
     if (known !== undefined) return known
@@ -108,6 +113,7 @@ export class StatementCatalog {
     if (variant === null || !analysis.isSingleStatement) return { statement: plain(text), analysis, identity: null }
     variant.uses += 1
     const isNamed = isRegistered || (isPlannable(analysis) && variant.uses >= this.#options.prepareFromUse)
+    if (!isNamed && params.length === 0) return { statement: plain(text), analysis, identity: null }
     if (isNamed) {
       this.#preparedUses += 1
       variant.form = 'bound'

@@ -1,5 +1,6 @@
 import type { Clock } from '#optimizations/kernel/clock.ts'
-import type { QueryOptions, Row, StatementUsage, Statements } from '../database.ts'
+import type { QueryOptions, Row, Statements } from '../database.ts'
+import type { StatementUsage } from '../database-stats.ts'
 import { DatabaseError } from '../errors.ts'
 
 interface Registered {

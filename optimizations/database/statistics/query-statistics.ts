@@ -1,20 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { QueryStats } from '../database.ts'
+import type { FingerprintStats, QueryStats } from '../database-stats.ts'
 import type { Executed } from '../pool/pooled-connection.ts'
 import { LogHistogram } from './log-histogram.ts'
-
-export interface FingerprintStats {
-  readonly fingerprint: string
-  readonly count: number
-  readonly rows: number
-  readonly errors: number
-  readonly cacheHits: number
-  readonly totalMs: number
-  readonly p50Ms: number
-  readonly p95Ms: number
-  readonly p99Ms: number
-  readonly acquireMeanMs: number
-}
 
 interface Entry {
   readonly fingerprint: string

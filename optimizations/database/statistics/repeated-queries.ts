@@ -8,6 +8,8 @@ export interface RepeatedQuery {
   readonly callSite: string
 }
 
+const MOST_REPORTED = 1_000
+
 /**
  * The N+1 problem: one request that asks the same shape again and again. Reported once for each shape, when a request
  * asks it for the `threshold`-th time; only then is the stack read, since reading it is what costs.
@@ -31,7 +33,8 @@ export class RepeatedQueries {
     context.fingerprints ??= new Map()
     const count = (context.fingerprints.get(fingerprint) ?? 0) + 1
     context.fingerprints.set(fingerprint, count)
-    if (count !== this.#threshold || this.#reported.has(fingerprint)) return
+    const isKnown = this.#reported.has(fingerprint) || this.#reported.size >= MOST_REPORTED
+    if (count !== this.#threshold || isKnown) return
     this.#reported.add(fingerprint)
     this.#report({ fingerprint, requestId: context.requestId, callSite: callSite() })
   }

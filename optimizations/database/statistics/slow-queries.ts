@@ -1,4 +1,5 @@
 import type { Executed } from '../pool/pooled-connection.ts'
+import { planInNotice } from './auto-explain.ts'
 
 export interface SlowQuery {
   readonly fingerprint: string
@@ -16,8 +17,6 @@ export interface SlowQueriesDeps {
   readonly report: (slow: SlowQuery) => void
 }
 
-/** What auto_explain writes: the duration, and the plan on the lines below. */
-const EXPLAINED = /^duration: [\d.]+ ms {2}plan:\n([^]*)$/
 /** Shapes that were reported and are remembered, so that each is reported once. */
 const MOST_REPORTED = 1_000
 
@@ -39,7 +38,7 @@ export class SlowQueries {
     this.#reported.add(fingerprint)
     const { acquireMs, context } = call
     const slow = { fingerprint, durationMs: executeMs, acquireMs, requestId: context?.requestId }
-    const told = notices.map((notice) => EXPLAINED.exec(notice)?.[1]).find((plan) => plan !== undefined)
+    const told = notices.map(planInNotice).find((plan) => plan !== null)
     if (told !== undefined) return this.#deps.report({ ...slow, plan: told })
     this.#deps.detach(async () => {
       const isExplainable = kind === 'read' || kind === 'write'
