@@ -17,9 +17,12 @@ import type { RequestTiming } from '#server/http/request-timer.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { authRoutes } from '#server/routes/auth.ts'
+import { classRoutes } from '#server/routes/classes.ts'
 import { healthRoutes } from '#server/routes/health.ts'
 import { lessonRoutes } from '#server/routes/lessons.ts'
 import { metricsRoutes } from '#server/routes/metrics.ts'
+import { notificationRoutes } from '#server/routes/notifications.ts'
+import { openApiRoutes } from '#server/routes/openapi.ts'
 import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
 import type { Services } from '#server/services/services.ts'
@@ -44,6 +47,8 @@ export interface AppOptions {
   readonly pusher: PublicPusherApp
 }
 
+const API_ROOT = '/api/v1'
+
 /** What the page may load and connect to: itself, and Pusher's WebSocket. */
 function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]> {
   const host = pusher.host ?? `ws-${pusher.cluster}.pusher.com`
@@ -55,7 +60,9 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 function apiOf({ services, tokens }: AppDeps, options: AppOptions): ApiRouter {
   const api = new ApiRouter(options)
   authRoutes(api, { ...services, tokens })
+  classRoutes(api, services)
   lessonRoutes(api, services)
+  notificationRoutes(api, services)
   realtimeRoutes(api, services)
   return api
 }
@@ -80,15 +87,17 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.use('/health', healthRoutes({ ...deps, requestMetrics, guard, isDraining: () => deps.drain.draining }))
   app.use('/metrics', metricsRoutes({ ...deps, requestMetrics, rateLimiters, guard }))
 
-  const { open, authenticated } = apiOf(deps, options).routers()
+  const api = apiOf(deps, options)
+  const { open, authenticated } = api.routers()
   const router = Router()
   router.use(createRateLimit(deps.limits.perAddress, byAddress))
+  router.use(openApiRoutes(api, API_ROOT))
   router.use(open)
   router.use(createAuthenticate(deps.tokens))
   router.use(createRateLimit(deps.limits.perUser, byUser))
   router.use(authenticated)
   router.use('/admin', adminRoutes(deps.optimizations))
-  app.use('/api/v1', router)
+  app.use(API_ROOT, router)
 
   app.use(pageRoutes(options))
   app.use(refuseUnknownRoute)

@@ -1,9 +1,10 @@
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
-import { encode, type Encoded } from '#server/services/encoded.ts'
+import { encode } from '#server/services/encoded.ts'
 import { principalOf } from './access-token.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Answer, Call, OpenCall, Operation } from './operation.ts'
 import { contextOf } from './request-context.ts'
+import { sendEncoded } from './send-encoded.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
 type Handler<C, Reply> = (call: C) => Promise<Answer<Reply>> | Answer<Reply>
@@ -15,13 +16,6 @@ export interface ServedOperation {
 }
 
 const FORM = 'application/x-www-form-urlencoded'
-
-/** Answers 304 without a body where the client has this very body already (RFC 9110, 13.1.2). */
-function sendEncoded(response: Response, { body, etag }: Encoded): void {
-  response.setHeader('etag', etag)
-  response.setHeader('content-type', 'application/json; charset=utf-8')
-  response.send(body)
-}
 
 /** Turns operations into routes: the part of a request that is the same everywhere is written here once. */
 export class ApiRouter {

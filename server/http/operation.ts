@@ -12,6 +12,8 @@ export interface Operation<Params = unknown, Query = unknown, Body = unknown, Re
   readonly params?: z.ZodType<Params>
   readonly query?: z.ZodType<Query>
   readonly body?: z.ZodType<Body>
+  /** Headers that it heeds, with lower-case names; read by the handler with `parseHeaders`. */
+  readonly headers?: z.ZodType
   /** The content types of the body; JSON alone by default. */
   readonly accepts?: readonly string[]
   readonly reply: z.ZodType<Reply>

@@ -25,6 +25,11 @@ export function parseQuery<T>(schema: z.ZodType<T>, request: Request): T {
   return parse(schema, request.query, 'query')
 }
 
+/** The headers that `schema` names, in lower case. Throws a 400 that lists every fault. */
+export function parseHeaders<T>(schema: z.ZodType<T>, request: Request): T {
+  return parse(schema, request.headers, 'header')
+}
+
 /**
  * The body as `schema` reads it. Throws 415 when it came in another content type than those accepted (then no parser
  * has touched it), and a 400 that lists every fault.

@@ -3,7 +3,10 @@ import { createChannelAuthorizer, type ChannelAuthorizer } from '#optimizations/
 import type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
 import { createChannelAccess } from './channel-access.ts'
 import { createClassAccess, type Viewer } from './class-access.ts'
+import { createClassService, type ClassService } from './classes.ts'
+import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
 import { createLessonReader, type LessonReader } from './lessons.ts'
+import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
 
@@ -16,8 +19,11 @@ export interface ServicesDeps {
 export interface Services {
   readonly channels: ChannelAuthorizer<Viewer>
   readonly signIn: SignInService
+  readonly classes: ClassService
+  readonly enrollments: EnrollmentService
   readonly lessons: LessonReader
   readonly progress: ProgressService
+  readonly notifications: NotificationService
 }
 
 export function createServices({ optimizations, pusherApp }: ServicesDeps): Services {
@@ -25,13 +31,22 @@ export function createServices({ optimizations, pusherApp }: ServicesDeps): Serv
   const access = createClassAccess({ cache, database })
   const lessons = createLessonReader({ cache, database, access })
   const channelAccess = createChannelAccess(access)
+  const channels = createChannelAuthorizer({
+    app: pusherApp,
+    policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
+  })
   return {
-    channels: createChannelAuthorizer({
-      app: pusherApp,
-      policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
-    }),
+    channels,
     signIn: createSignInService(database),
+    classes: createClassService(optimizations, { access }),
+    enrollments: createEnrollmentService(optimizations, {
+      access,
+      onChange: (_classId, studentIds) => {
+        for (const id of studentIds) channels.revoke(id)
+      },
+    }),
     lessons,
     progress: createProgressService({ optimizations, lessons }),
+    notifications: createNotificationService(optimizations),
   }
 }

@@ -1,0 +1,150 @@
+import { z } from 'zod'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import { defineOperation } from '#server/http/operation.ts'
+import type { ClassService } from '#server/services/classes.ts'
+import type { EnrollmentService } from '#server/services/enrollments.ts'
+import { Count, GradeLevel, IdParams, page, PageQuery, Percent, prose, Stamp, text, Version } from './schemas.ts'
+
+const SchoolClass = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  subject: z.string(),
+  gradeLevel: GradeLevel,
+  room: z.string().nullable(),
+  schedule: z.string().nullable(),
+  description: z.string().nullable(),
+  maxStudents: Count,
+  isActive: z.boolean(),
+  teacher: z.object({ id: z.uuid(), displayName: z.string() }),
+  studentCount: Count,
+  version: Version,
+})
+
+const MaxStudents = z.number().int().min(1).max(1_000)
+
+const ClassFields = z.strictObject({
+  name: text(200),
+  subject: text(100),
+  gradeLevel: GradeLevel,
+  room: text(100).nullable().optional(),
+  schedule: text(200).nullable().optional(),
+  description: prose(5_000).nullable().optional(),
+  maxStudents: MaxStudents.optional(),
+  teacherId: z.uuid().optional(),
+})
+
+const list = defineOperation({
+  method: 'get',
+  path: '/classes',
+  summary: 'The classes that you may see, by name',
+  query: z.strictObject({
+    subject: text(100).optional(),
+    grade: z.coerce.number().int().min(1).max(12).optional(),
+    ...PageQuery,
+  }),
+  reply: page(SchoolClass),
+})
+
+const details = defineOperation({
+  method: 'get',
+  path: '/classes/:id',
+  summary: 'A class',
+  params: IdParams,
+  reply: SchoolClass,
+  problems: [404],
+})
+
+const students = defineOperation({
+  method: 'get',
+  path: '/classes/:id/students',
+  summary: 'The active students of a class, by name',
+  params: IdParams,
+  reply: z.object({
+    classId: z.uuid(),
+    students: z.array(
+      z.object({
+        id: z.uuid(),
+        displayName: z.string(),
+        xp: Count,
+        level: Count,
+        enrolledAt: Stamp,
+        finalGrade: Percent.nullable(),
+        attendancePct: Percent.nullable(),
+      }),
+    ),
+  }),
+  problems: [403, 404],
+})
+
+const create = defineOperation({
+  method: 'post',
+  path: '/classes',
+  summary: 'Create a class',
+  body: ClassFields,
+  reply: SchoolClass,
+  statuses: [201],
+  problems: [403],
+})
+
+const change = defineOperation({
+  method: 'patch',
+  path: '/classes/:id',
+  summary: 'Change a class, as long as its version is the one that you saw',
+  params: IdParams,
+  body: ClassFields.partial().extend({ version: Version, isActive: z.boolean().optional() }),
+  reply: SchoolClass,
+  problems: [403, 404, 409],
+})
+
+const enroll = defineOperation({
+  method: 'post',
+  path: '/classes/:id/enrollments',
+  summary: 'Enrol one student, or up to a hundred: all of them or none',
+  params: IdParams,
+  body: z.union([
+    z.strictObject({ studentId: z.uuid() }),
+    z.strictObject({ studentIds: z.array(z.uuid()).min(1).max(100) }),
+  ]),
+  reply: z.object({
+    classId: z.uuid(),
+    enrolled: z.array(z.uuid()),
+    alreadyEnrolled: z.array(z.uuid()),
+    studentCount: Count,
+    maxStudents: Count,
+  }),
+  problems: [403, 404, 409],
+})
+
+const drop = defineOperation({
+  method: 'delete',
+  path: '/classes/:id/enrollments/:studentId',
+  summary: 'End the enrolment of a student',
+  params: IdParams.extend({ studentId: z.uuid() }),
+  reply: z.object({ classId: z.uuid(), studentId: z.uuid(), status: z.literal('dropped') }),
+  problems: [403, 404],
+})
+
+export function classRoutes(
+  api: ApiRouter,
+  { classes, enrollments }: { readonly classes: ClassService; readonly enrollments: EnrollmentService },
+): void {
+  api.serve(list, async ({ viewer, query, signal }) => ({ encoded: await classes.list(viewer, query, signal) }))
+  api.serve(details, async ({ viewer, params, signal }) => ({
+    encoded: await classes.details(viewer, params.id, signal),
+  }))
+  api.serve(students, async ({ viewer, params, signal }) => ({
+    encoded: await classes.students(viewer, params.id, signal),
+  }))
+  api.serve(create, async ({ viewer, body, signal }) => ({ value: await classes.create(viewer, body, signal) }))
+  api.serve(change, async ({ viewer, params, body, signal }) => ({
+    value: await classes.change(viewer, params.id, body, signal),
+  }))
+  api.serve(enroll, async ({ viewer, params, body, signal }) => {
+    const ids = 'studentId' in body ? [body.studentId] : body.studentIds
+    return { value: await enrollments.enroll(viewer, params.id, ids, signal) }
+  })
+  api.serve(drop, async ({ viewer, params: { id: classId, studentId }, signal }) => {
+    await enrollments.drop(viewer, classId, studentId, signal)
+    return { value: { classId, studentId, status: 'dropped' as const } }
+  })
+}

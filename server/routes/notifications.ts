@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import { defineOperation } from '#server/http/operation.ts'
+import type { NotificationService } from '#server/services/notifications.ts'
+import { Count, page, PageQuery, Stamp } from './schemas.ts'
+
+const list = defineOperation({
+  method: 'get',
+  path: '/notifications',
+  summary: 'Your notifications, the newest first, and how many of all are unread',
+  query: z.strictObject(PageQuery),
+  reply: page(
+    z.object({
+      id: z.uuid(),
+      title: z.string(),
+      message: z.string(),
+      kind: z.string(),
+      data: z.record(z.string(), z.unknown()),
+      readAt: Stamp.nullable(),
+      createdAt: Stamp,
+    }),
+  ).extend({ unread: Count }),
+})
+
+const markRead = defineOperation({
+  method: 'patch',
+  path: '/notifications',
+  summary: 'Mark up to a hundred of your notifications as read, or all',
+  body: z.union([z.strictObject({ ids: z.array(z.uuid()).min(1).max(100) }), z.strictObject({ all: z.literal(true) })]),
+  reply: z.object({ marked: Count }),
+})
+
+export function notificationRoutes(api: ApiRouter, deps: { readonly notifications: NotificationService }): void {
+  api.serve(list, async ({ viewer, query, signal }) => ({
+    value: await deps.notifications.list(viewer, query, signal),
+  }))
+  api.serve(markRead, async ({ viewer, body, signal }) => ({
+    value: await deps.notifications.markRead(viewer, 'ids' in body ? body.ids : 'all', signal),
+  }))
+}

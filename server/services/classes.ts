@@ -1,0 +1,208 @@
+import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { EntityManager } from '#optimizations/database/database.ts'
+import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import { Enrollment } from '#server/entities/enrollment.ts'
+import { SchoolClass } from '#server/entities/school-class.ts'
+import { User } from '#server/entities/user.ts'
+import { cacheTags } from './cache-tags.ts'
+import { classChannel } from './channel-names.ts'
+import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
+import { encode, type Encoded } from './encoded.ts'
+import { notFound, ServiceError } from './errors.ts'
+import { pageOf, parseCursor, type PageRequest } from './page.ts'
+import { iso } from './stamps.ts'
+
+export interface ClassView {
+  readonly id: string
+  readonly name: string
+  readonly subject: string
+  readonly gradeLevel: number
+  readonly room: string | null
+  readonly schedule: string | null
+  readonly description: string | null
+  readonly maxStudents: number
+  readonly isActive: boolean
+  readonly teacher: { readonly id: string; readonly displayName: string }
+  readonly studentCount: number
+  readonly version: number
+}
+
+/** What people write of a class. */
+export interface ClassFields {
+  readonly name: string
+  readonly subject: string
+  readonly gradeLevel: number
+  readonly room?: string | null | undefined
+  readonly schedule?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly maxStudents?: number | undefined
+  /** An admin says whose class it is; a teacher's is always their own. */
+  readonly teacherId?: string | undefined
+}
+
+export type ClassChange = { readonly version: number; readonly isActive?: boolean | undefined } & {
+  readonly [Name in keyof ClassFields]?: ClassFields[Name] | undefined
+}
+
+export interface ClassFilter extends PageRequest {
+  readonly subject?: string | undefined
+  readonly grade?: number | undefined
+}
+
+export interface ClassService {
+  /** A page of the classes that the viewer may see, by name. */
+  list(viewer: Viewer, filter: ClassFilter, signal: AbortSignal): Promise<Encoded>
+  details(viewer: Viewer, classId: string, signal: AbortSignal): Promise<Encoded>
+  /** The active students. For admins and the teacher of the class. */
+  students(viewer: Viewer, classId: string, signal: AbortSignal): Promise<Encoded>
+  create(viewer: Viewer, fields: ClassFields, signal: AbortSignal): Promise<ClassView>
+  /** Throws `conflict` when the class has changed since the version that the change was made for. */
+  change(viewer: Viewer, classId: string, change: ClassChange, signal: AbortSignal): Promise<ClassView>
+}
+
+const CLASS_COLUMNS = `
+  c.id, c.name, c.subject, c.grade_level as "gradeLevel", c.room, c.schedule, c.description,
+  c.max_students as "maxStudents", c.is_active as "isActive", c.version,
+  jsonb_build_object('id', t.id, 'displayName', t.display_name) as teacher,
+  (select count(*)::int from enrollments e where e.school_class_id = c.id and e.status = 'active') as "studentCount"
+  from school_classes c join users t on t.id = c.teacher_id`
+
+const ONE = 'class'
+const ONE_SQL = `select ${CLASS_COLUMNS} where c.id = $1`
+
+const LIST = 'classes'
+const LIST_SQL = `select ${CLASS_COLUMNS}
+  where ($1::uuid[] is null or c.id = any($1)) and ($2::text is null or c.subject = $2)
+    and ($3::int is null or c.grade_level = $3) and ($4::text is null or (c.name, c.id) > ($4, $5::uuid))
+  order by c.name, c.id limit $6`
+
+const STUDENTS = 'students of class'
+const STUDENTS_SQL = `
+  select u.id, u.display_name as "displayName", u.xp, u.level, e.enrolled_at as "enrolledAt",
+    e.final_grade as "finalGrade", e.attendance_pct as "attendancePct"
+  from enrollments e join users u on u.id = e.student_id
+  where e.school_class_id = $1 and e.status = 'active' order by u.display_name, u.id`
+
+async function requireTeacher(em: EntityManager, teacherId: string): Promise<void> {
+  const isTeacher = (await em.count(User, { id: teacherId, role: 'teacher', isActive: true })) > 0
+  if (!isTeacher) throw new ServiceError('invalid_request', 'teacherId is not the id of an active teacher.')
+}
+
+async function announce(unit: UnitOfWork, view: ClassView): Promise<void> {
+  const { id: classId, name, version } = view
+  await unit.publish(classChannel(classId), 'class.updated', { classId, name, version, at: Date.now() })
+}
+
+/** The row as it is now, as everybody will see it after the commit. */
+async function viewIn(em: EntityManager, classId: string): Promise<ClassView> {
+  return em.execute<ClassView>(ONE_SQL.replace('$1', '?'), [classId], 'get')
+}
+
+export function createClassService(
+  { cache, database, transaction }: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+  { access }: { readonly access: ClassAccess },
+): ClassService {
+  const { statements } = database
+  statements.register(ONE, ONE_SQL)
+  statements.register(LIST, LIST_SQL)
+  statements.register(STUDENTS, STUDENTS_SQL)
+
+  const requireManager = async (viewer: Viewer, classId: string, signal: AbortSignal): Promise<void> => {
+    requireRole(viewer, 'admin', 'teacher')
+    if (!(await access.mayManage(viewer, classId, signal))) throw notFound('class')
+  }
+
+  const details: ClassService['details'] = async (viewer, classId, signal) => {
+    const load = async (): Promise<Encoded | null> => {
+      const [row] = await statements.execute<ClassView>(ONE, [classId])
+      return row === undefined ? null : encode(row)
+    }
+    const tags = [cacheTags.schoolClass(classId)]
+    const found = await cache.getOrSet(cacheKey('class', classId), load, { ttlMs: TTL_MS.medium, tags, signal })
+    if (found === null || !(await access.maySee(viewer, classId, signal))) throw notFound('class')
+    return found
+  }
+
+  return {
+    details,
+
+    async list(viewer, { subject, grade, cursor, limit }, signal) {
+      const [name, id] = parseCursor(cursor)
+      const visible = await access.visibleClasses(viewer, signal)
+      const isAll = visible === 'all'
+      const load = async (): Promise<Encoded> => {
+        const values = [isAll ? null : visible, subject ?? null, grade ?? null, name, id, limit + 1]
+        const rows = await statements.execute<ClassView>(LIST, values)
+        return encode(pageOf(rows, limit, (row) => [row.name, row.id]))
+      }
+      const key = cacheKey('class-list', isAll ? null : viewer.id, { subject, grade, cursor, limit })
+      const tags = [cacheTags.classes, ...(isAll ? [] : [cacheTags.belonging(viewer.id)])]
+      return cache.getOrSet(key, load, { ttlMs: TTL_MS.standard, tags, signal })
+    },
+
+    async students(viewer, classId, signal) {
+      await details(viewer, classId, signal)
+      await requireManager(viewer, classId, signal)
+      const load = async (): Promise<Encoded> => {
+        const rows = await statements.execute<{ enrolledAt: string }>(STUDENTS, [classId])
+        return encode({ classId, students: rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) })) })
+      }
+      const tags = [cacheTags.roster(classId)]
+      return cache.getOrSet(cacheKey('class-students', classId), load, { ttlMs: TTL_MS.standard, tags, signal })
+    },
+
+    async create(viewer, { teacherId: asked, ...fields }, signal) {
+      requireRole(viewer, 'admin', 'teacher')
+      const teacherId = asked ?? viewer.id
+      if (viewer.role === 'teacher' && teacherId !== viewer.id) {
+        throw new ServiceError('forbidden', 'A teacher creates classes of their own only.')
+      }
+      const work = async (unit: UnitOfWork): Promise<ClassView> => {
+        await requireTeacher(unit.em, teacherId)
+        const created = unit.em.create(SchoolClass, {
+          ...fields,
+          teacher: teacherId,
+        } as RequiredEntityData<SchoolClass>)
+        await unit.em.flush()
+        unit.invalidate(cacheTags.classes, cacheTags.belonging(teacherId))
+        const view = await viewIn(unit.em, created.id)
+        await announce(unit, view)
+        return view
+      }
+      return transaction(work, { signal })
+    },
+
+    async change(viewer, classId, { version, teacherId, ...fields }, signal) {
+      await requireManager(viewer, classId, signal)
+      const work = async (unit: UnitOfWork): Promise<ClassView> => {
+        // The lock is the one that enrolments take: nobody is enrolled while the capacity shrinks.
+        const found = await unit.em.findOne(SchoolClass, classId, { lockMode: LockMode.PESSIMISTIC_WRITE })
+        if (found === null) throw notFound('class')
+        if (found.version !== version) {
+          throw new ServiceError('conflict', `The class has changed: its version is ${found.version}.`)
+        }
+        if (fields.maxStudents !== undefined) await requireRoom(unit.em, classId, fields.maxStudents)
+        unit.invalidate(cacheTags.schoolClass(classId), cacheTags.classes)
+        if (teacherId !== undefined && teacherId !== found.teacher.id) {
+          if (viewer.role !== 'admin') throw new ServiceError('forbidden', 'Only an admin gives a class to a teacher.')
+          await requireTeacher(unit.em, teacherId)
+          unit.invalidate(cacheTags.belonging(found.teacher.id), cacheTags.belonging(teacherId))
+          found.teacher = unit.em.getReference(User, teacherId, { wrapped: true })
+        }
+        unit.em.assign(found, fields as EntityData<SchoolClass>)
+        await unit.em.flush()
+        const view = await viewIn(unit.em, classId)
+        await announce(unit, view)
+        return view
+      }
+      return transaction(work, { signal })
+    },
+  }
+}
+
+async function requireRoom(em: EntityManager, classId: string, maxStudents: number): Promise<void> {
+  const taken = await em.count(Enrollment, { schoolClass: classId, status: 'active' })
+  if (taken > maxStudents) throw new ServiceError('conflict', `The class has ${taken} students already.`)
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import { cacheTags } from './cache-tags.ts'
+import { userChannel } from './channel-names.ts'
+import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
+import { notFound, ServiceError } from './errors.ts'
+import { notify, uuidArray } from './notifications.ts'
+
+export interface EnrollmentResult {
+  readonly classId: string
+  readonly enrolled: readonly string[]
+  /** Those who were in the class before. */
+  readonly alreadyEnrolled: readonly string[]
+  readonly studentCount: number
+  readonly maxStudents: number
+}
+
+export interface EnrollmentService {
+  /**
+   * Enrols all of them or none; who dropped out before comes back. Throws `conflict` when there is not room for all,
+   * `invalid_request` when one of them is no student.
+   */
+  enroll(viewer: Viewer, classId: string, studentIds: readonly string[], signal: AbortSignal): Promise<EnrollmentResult>
+  /** The student is out at once: of what may be read and of what may be subscribed to. */
+  drop(viewer: Viewer, classId: string, studentId: string, signal: AbortSignal): Promise<void>
+}
+
+export interface EnrollmentDeps {
+  readonly access: ClassAccess
+  /** Told after the commit whose memberships have changed. */
+  readonly onChange: (classId: string, studentIds: readonly string[]) => void
+}
+
+interface LockedClass {
+  readonly name: string
+  readonly max_students: number
+  readonly is_active: boolean
+}
+
+const ENROLL_SQL = `
+  insert into enrollments (id, school_class_id, student_id, status, enrolled_at)
+  select id, ?, student_id, 'active', now() from unnest(?::uuid[], ?::uuid[]) as new (id, student_id)
+  on conflict (school_class_id, student_id)
+  do update set status = 'active', enrolled_at = excluded.enrolled_at, dropped_at = null`
+
+/** Enrolments of one class follow one another: what is counted behind the lock stays true until the commit. */
+async function lockClass({ em }: UnitOfWork, classId: string): Promise<LockedClass> {
+  const [found] = await em.execute<LockedClass[]>(
+    'select name, max_students, is_active from school_classes where id = ? for update',
+    [classId],
+  )
+  if (found === undefined) throw notFound('class')
+  return found
+}
+
+async function requireStudents({ em }: UnitOfWork, studentIds: readonly string[]): Promise<void> {
+  const rows = await em.execute<{ id: string }[]>(
+    `select id from users where id = any(?::uuid[]) and role = 'student' and is_active`,
+    [uuidArray(studentIds)],
+  )
+  const known = new Set(rows.map(({ id }) => id))
+  const unknown = studentIds.filter((id) => !known.has(id))
+  if (unknown.length > 0) throw new ServiceError('invalid_request', `No active students: ${unknown.join(', ')}.`)
+}
+
+function changed(unit: UnitOfWork, classId: string, studentIds: readonly string[]): void {
+  unit.invalidate(cacheTags.roster(classId), cacheTags.schoolClass(classId), cacheTags.classes)
+  unit.invalidate(...studentIds.map(cacheTags.belonging))
+}
+
+export function createEnrollmentService(
+  { transaction }: Pick<Optimizations, 'transaction'>,
+  { access, onChange }: EnrollmentDeps,
+): EnrollmentService {
+  const requireManager = async (viewer: Viewer, classId: string, signal: AbortSignal): Promise<void> => {
+    requireRole(viewer, 'admin', 'teacher')
+    if (!(await access.mayManage(viewer, classId, signal))) throw notFound('class')
+  }
+
+  const enrollIn = async (unit: UnitOfWork, classId: string, asked: readonly string[]): Promise<EnrollmentResult> => {
+    const { name, max_students: maxStudents, is_active: isActive } = await lockClass(unit, classId)
+    if (!isActive) throw new ServiceError('conflict', 'The class is not active.')
+    await requireStudents(unit, asked)
+    const rows = await unit.em.execute<{ student_id: string }[]>(
+      `select student_id from enrollments where school_class_id = ? and status = 'active'`,
+      [classId],
+    )
+    const before = new Set(rows.map((row) => row.student_id))
+    const enrolled = asked.filter((id) => !before.has(id))
+    const studentCount = before.size + enrolled.length
+    if (studentCount > maxStudents) {
+      throw new ServiceError('conflict', `The class is full: ${before.size} of ${maxStudents} places are taken.`)
+    }
+    const alreadyEnrolled = asked.filter((id) => before.has(id))
+    const result = { classId, enrolled, alreadyEnrolled, studentCount, maxStudents }
+    if (enrolled.length === 0) return result
+
+    const ids = uuidArray(enrolled.map(() => randomUUID()))
+    await unit.em.execute(ENROLL_SQL, [classId, ids, uuidArray(enrolled)])
+    const tell = await notify(unit, enrolled, {
+      title: `You are in ${name}`,
+      message: `You were enrolled in ${name}.`,
+      kind: 'enrollment',
+      data: { classId },
+    })
+    changed(unit, classId, enrolled)
+    for (const studentId of enrolled) {
+      await unit.publish(userChannel(studentId), 'enrollment.created', { classId, studentId, name, at: Date.now() })
+    }
+    await tell()
+    return result
+  }
+
+  return {
+    async enroll(viewer, classId, studentIds, signal) {
+      await requireManager(viewer, classId, signal)
+      // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
+      const asked = [...new Set(studentIds)].toSorted()
+      const result = await transaction((unit) => enrollIn(unit, classId, asked), { signal })
+      onChange(classId, result.enrolled)
+      return result
+    },
+
+    async drop(viewer, classId, studentId, signal) {
+      await requireManager(viewer, classId, signal)
+      const work = async (unit: UnitOfWork): Promise<void> => {
+        await lockClass(unit, classId)
+        const dropped = await unit.em.execute(
+          `update enrollments set status = 'dropped', dropped_at = now()
+           where school_class_id = ? and student_id = ? and status = 'active' returning id`,
+          [classId, studentId],
+        )
+        if (dropped.length === 0) throw notFound('enrolment')
+        changed(unit, classId, [studentId])
+        await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
+      }
+      await transaction(work, { signal })
+      onChange(classId, [studentId])
+    },
+  }
+}

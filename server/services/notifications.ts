@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import { cacheTags } from './cache-tags.ts'
+import { userChannel } from './channel-names.ts'
+import type { Viewer } from './class-access.ts'
+import { pageOf, parseCursor, type Page, type PageRequest } from './page.ts'
+import { iso } from './stamps.ts'
+
+export interface NotificationView {
+  readonly id: string
+  readonly title: string
+  readonly message: string
+  readonly kind: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly readAt: string | null
+  readonly createdAt: string
+}
+
+export type NewNotification = Pick<NotificationView, 'title' | 'message' | 'kind' | 'data'>
+
+export interface NotificationService {
+  /** One's own, the newest first, with the number of those that are not read. */
+  list(viewer: Viewer, request: PageRequest, signal: AbortSignal): Promise<Page<NotificationView> & { unread: number }>
+  /** Marks these, or all, as read. Those of others are left alone, as if they were not there. */
+  markRead(viewer: Viewer, ids: readonly string[] | 'all', signal: AbortSignal): Promise<{ marked: number }>
+}
+
+const LIST = 'notifications'
+const LIST_SQL = `
+  select id, title, message, kind, data, read_at as "readAt", created_at as "createdAt"
+  from notifications
+  where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+  order by created_at desc, id desc limit $4`
+
+const UNREAD = 'unread notifications'
+const UNREAD_SQL = 'select count(*)::int as unread from notifications where user_id = $1 and read_at is null'
+
+const INSERT_SQL = `
+  insert into notifications (id, user_id, title, message, kind, data, created_at)
+  select id, user_id, ?, ?, ?, ?::jsonb, ? from unnest(?::uuid[], ?::uuid[]) as new (id, user_id)`
+
+/** An array parameter in PostgreSQL's own text form. Only for ids: they need no quoting. */
+export const uuidArray = (ids: readonly string[]): string => `{${ids.join(',')}}`
+
+/** Writes the same notification to each user. Answers what tells them so: to be called last, because it publishes. */
+export async function notify(
+  unit: UnitOfWork,
+  userIds: readonly string[],
+  notification: NewNotification,
+): Promise<() => Promise<void>> {
+  const createdAt = new Date()
+  const added = userIds.map((userId) => ({ id: randomUUID(), userId }))
+  const { title, message, kind, data } = notification
+  const ids = [uuidArray(added.map(({ id }) => id)), uuidArray(userIds)]
+  await unit.em.execute(INSERT_SQL, [title, message, kind, JSON.stringify(data), createdAt, ...ids])
+  unit.invalidate(...userIds.map(cacheTags.notifications))
+  return async () => {
+    for (const { id, userId } of added) {
+      const event = { id, ...notification, createdAt: createdAt.toISOString() }
+      await unit.publish(userChannel(userId), 'notification.new', event)
+    }
+  }
+}
+
+export function createNotificationService({
+  cache,
+  database,
+  transaction,
+}: Pick<Optimizations, 'cache' | 'database' | 'transaction'>): NotificationService {
+  database.statements.register(LIST, LIST_SQL)
+  database.statements.register(UNREAD, UNREAD_SQL)
+
+  const unreadOf = async (userId: string, signal: AbortSignal): Promise<number> => {
+    const load = async (): Promise<number> => {
+      const [row] = await database.statements.execute<{ unread: number }>(UNREAD, [userId])
+      return row?.unread ?? 0
+    }
+    const tags = [cacheTags.notifications(userId)]
+    return cache.getOrSet(cacheKey('unread', userId), load, { ttlMs: TTL_MS.short, tags, signal })
+  }
+
+  return {
+    async list(viewer, { cursor, limit }, signal) {
+      const values = [viewer.id, ...parseCursor(cursor), limit + 1]
+      const [rows, unread] = await Promise.all([
+        database.statements.execute<NotificationView>(LIST, values, { signal }),
+        unreadOf(viewer.id, signal),
+      ])
+      const views = rows.map((row) => ({ ...row, readAt: iso(row.readAt), createdAt: iso(row.createdAt) }))
+      return { ...pageOf(views, limit, ({ createdAt, id }) => [createdAt, id]), unread }
+    },
+
+    async markRead(viewer, ids, signal) {
+      return transaction(
+        async (unit) => {
+          const which = ids === 'all' ? null : uuidArray(ids)
+          const rows = await unit.em.execute(
+            `update notifications set read_at = ?
+             where user_id = ? and read_at is null and (?::uuid[] is null or id = any(?::uuid[])) returning id`,
+            [new Date(), viewer.id, which, which],
+          )
+          unit.invalidate(cacheTags.notifications(viewer.id))
+          return { marked: rows.length }
+        },
+        { signal },
+      )
+    },
+  }
+}
