@@ -24,6 +24,8 @@ from pg_stat_activity where datname = current_database() and pid <> pg_backend_p
 
 /** Asks the server now. Unhealthy: it does not answer. Degraded: it answers, and something is not as it should be. */
 export async function probeHealth({ clock, engine, listener, stats }: HealthProbeDeps): Promise<DatabaseHealth> {
+  // Before the probe, which has to wait in the same line.
+  const { waiting } = stats().connectionPool
   const startedAt = clock.monotonic()
   const probe = await withDeadline('The database probe', PROBE_TIMEOUT_MS, longestTransactionMs(engine)).then(
     (longestMs) => ({ longestMs, failure: null }),
@@ -34,7 +36,7 @@ export async function probeHealth({ clock, engine, listener, stats }: HealthProb
   const answer = { connectionPool, queryPerformance, preparedStatements, optimizationEnabled: true }
   if (probe.failure !== null) return { status: 'unhealthy', reasons: [probe.failure], ...answer }
   const reasons: string[] = []
-  if (connectionPool.waiting > 0) reasons.push(`${connectionPool.waiting} callers wait for a connection`)
+  if (waiting > 0) reasons.push(`${waiting} callers wait for a connection`)
   if (engine.breaker.isOpen) reasons.push('new connections are refused after repeated failures')
   if (!listener.connected) reasons.push('the notification listener is away: results are not cached')
   if (connectionPool.leaks > 0) reasons.push(`${connectionPool.leaks} connections were held for too long`)

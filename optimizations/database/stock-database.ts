@@ -18,6 +18,7 @@ import type {
   Row,
   TransactionOptions,
 } from './database.ts'
+import { DatabaseError } from './errors.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import { OutboxStore } from './outbox-store.ts'
 import { retryTransaction } from './recovery/transaction-retry.ts'
@@ -145,6 +146,8 @@ export class StockDatabase implements Database {
   }
 
   async #pool(): Promise<Pool> {
+    // The ORM would open a new pool, which nobody would close.
+    if (this.#stopped !== null) throw new DatabaseError('database_stopped', 'The database is stopped')
     return await this.orm.em.getConnection().getNativeClient()
   }
 
