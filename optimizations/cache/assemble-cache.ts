@@ -39,7 +39,7 @@ const DRAIN_MS = 2_000
 /** Builds a cache of its parts, connects it, and waits for its first heartbeat. */
 export async function assembleCache(deps: AssemblyDependencies, options: ResolvedCacheOptions): Promise<Cache> {
   const { clock, random, onError, remote } = deps
-  const statistics = new StatisticsRecorder(options.namespace)
+  const statistics = new StatisticsRecorder(options.namespace, options.statistics)
   const tasks = new BackgroundTasks(onError, clock)
   const store = remote?.store ?? createProcessStore()
   const guard = new GuardedStore({ store, statistics, clock }, options)

@@ -27,6 +27,8 @@ export interface CacheOptions {
   /** How long a key is not loaded again after its load has failed; doubled each time, up to `errorBackoffMaxMs`. 0: off. */
   readonly errorBackoffMs?: number | undefined
   readonly errorBackoffMaxMs?: number | undefined
+  /** Whether hits in memory are counted; what else happens always is. Default true. */
+  readonly statistics?: boolean | undefined
 }
 
 export type ResolvedCacheOptions = {
@@ -49,6 +51,7 @@ const DEFAULTS = {
   loadLeaseMs: 1_500,
   errorBackoffMs: 50,
   errorBackoffMaxMs: 1_000,
+  statistics: true,
 } as const
 
 /** Limits of which 0 has a meaning. */

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import type { Body } from './value-codec.ts'
 
 /**
  * How an entry lies in Redis: a fixed header, the tags, the body. Everything that decides whether the entry may be
@@ -6,7 +7,7 @@ import { crc32 } from 'node:zlib'
  *
  *      0  magic        'H'
  *      1  version      of this layout; an unknown one is a miss, so that two releases can run side by side
- *      2  flags        bit 0: the body is compressed
+ *      2  encoding     of the body
  *      3  tag count
  *      4  checksum     CRC-32 of bytes 2-3 and of everything after byte 8
  *      8  stamp        12 bytes, unique to the write; the scripts compare it in place
@@ -21,7 +22,6 @@ const MAGIC = 0x48
 const VERSION = 1
 const HEADER_BYTES = 44
 const CHECKED_FROM = 8
-const COMPRESSED = 1
 
 /** Where the scripts find the stamp: first and last byte, both included. */
 export const STAMP_RANGE = { from: 8, to: 19 } as const
@@ -43,11 +43,6 @@ export interface EntryHeader {
   readonly versions: readonly number[]
 }
 
-export interface Body {
-  readonly bytes: Buffer
-  readonly isCompressed: boolean
-}
-
 export interface DecodedEntry extends EntryHeader {
   readonly body: Body
 }
@@ -58,7 +53,7 @@ export function encodeEntry(header: EntryHeader, body: Body): Buffer {
   const entry = Buffer.allocUnsafe(HEADER_BYTES + tagBytes + body.bytes.length)
   entry[0] = MAGIC
   entry[1] = VERSION
-  entry[2] = body.isCompressed ? COMPRESSED : 0
+  entry[2] = body.encoding
   entry[3] = names.length
   header.stamp.copy(entry, STAMP_RANGE.from)
   entry.writeDoubleLE(header.freshUntil, 20)
@@ -99,7 +94,7 @@ export function decodeEntry(bytes: Buffer): DecodedEntry | undefined {
     earlyRefresh: bytes.readFloatLE(40),
     tags,
     versions,
-    body: { bytes: bytes.subarray(at), isCompressed: ((bytes[2] ?? 0) & COMPRESSED) !== 0 },
+    body: { bytes: bytes.subarray(at), encoding: bytes[2] ?? 0 },
   }
 }
 
@@ -109,6 +104,6 @@ export function stampOf(bytes: Buffer): Buffer {
 }
 
 function checksum(entry: Buffer): number {
-  // Flags and tag count enter as the initial value: they stand before the checksum.
+  // Encoding and tag count enter as the initial value: they stand before the checksum.
   return crc32(entry.subarray(CHECKED_FROM), ((entry[2] ?? 0) << 8) | (entry[3] ?? 0))
 }

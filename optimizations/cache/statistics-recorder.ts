@@ -62,8 +62,12 @@ export class StatisticsRecorder {
   readonly load = new LatencyHistogram()
   #untilTimed = TIMED_HITS
 
-  constructor(namespace: string) {
+  /** Off: hits in memory are not counted, everything else is. For measuring what counting costs. */
+  readonly countsHits: boolean
+
+  constructor(namespace: string, countsHits = true) {
     this.namespace = namespace
+    this.countsHits = countsHits
   }
 
   /** Whether this hit is one of those that are timed. */

@@ -161,6 +161,7 @@ export class TieredCache implements Cache {
 
   #countHit(key: CacheKey, entry: Entry): void {
     const statistics = this.#statistics
+    if (!statistics.countsHits) return
     statistics.memoryHits += 1
     if (entry.value === null) statistics.negativeHits += 1
     if (statistics.isTimed()) this.#timeHit(key)

@@ -1,41 +1,78 @@
 import { compressSync, uncompressSync } from 'lz4-napi'
-import { Packr } from 'msgpackr'
-import type { Body } from './envelope.ts'
+import { LRUCache } from 'lru-cache'
+import { Packr, Unpackr } from 'msgpackr'
+
+/** A value as bytes. `encoding` says how to read them, and is kept with them. */
+export interface Body {
+  readonly bytes: Buffer
+  readonly encoding: number
+}
+
+/** Bits of `Body.encoding`. */
+const COMPRESSED = 1
+const STRUCTURED = 2
 
 /** Below this a call of the compressor costs more than the bytes it saves. Strictly greater is compressed. */
 const COMPRESSION_THRESHOLD_BYTES = 1_024
 /** A compressed body that is not smaller than this share of the plain one is not worth its decoding. */
 const WORTHWHILE_SHARE = 0.9
+/** Shapes beyond this are as many as the values, so that knowing them saves nothing. */
+const MAX_STRUCTURE_BYTES = 2_048
+/** Sets of shapes for which a compiled reader is kept. */
+const MAX_READERS = 256
+const LENGTH_BYTES = 2
+
+const OPTIONS = { moreTypes: true, copyBuffers: true, bundleStrings: true } as const
 
 /**
- * Values to bytes and back: MessagePack with self-contained records, which every process can read, and LZ4.
- * Date, bigint, Buffer, Map, Set, undefined and NaN survive; functions, symbols and cycles throw on encoding; an
- * instance of a class comes back as a plain object.
+ * Values to bytes and back: MessagePack, and LZ4 where it helps. Date, bigint, Buffer, Map, Set, undefined and NaN
+ * survive; functions, symbols and cycles throw on encoding; an instance of a class comes back as a plain object.
+ *
+ * A large value is mostly many objects of few shapes. Its body begins with these shapes, as JSON, and its objects name
+ * them by number: so a reader that is compiled for them serves every value of the same kind, in whichever process it
+ * was made, and decoding takes half the time. A small value is written plainly: its shapes would be longer than itself.
  */
 export class ValueCodec {
-  readonly #packer = new Packr({ moreTypes: true, copyBuffers: true })
-  readonly #thresholdBytes: number
-
-  constructor(thresholdBytes = COMPRESSION_THRESHOLD_BYTES) {
-    this.#thresholdBytes = thresholdBytes
-  }
+  readonly #plain = new Packr(OPTIONS)
+  readonly #readers = new LRUCache<string, Unpackr>({ max: MAX_READERS })
 
   encode(value: unknown): Body {
-    const plain = this.#packer.pack(value)
-    if (plain.length <= this.#thresholdBytes) return { bytes: plain, isCompressed: false }
-    const compressed = compressSync(plain)
-    const helps = compressed.length < plain.length * WORTHWHILE_SHARE
-    return helps ? { bytes: compressed, isCompressed: true } : { bytes: plain, isCompressed: false }
+    const structures: unknown[] = []
+    const packed = new Packr({ ...OPTIONS, structures: structures as [] }).pack(value)
+    if (packed.length <= COMPRESSION_THRESHOLD_BYTES) return { bytes: this.#plain.pack(value), encoding: 0 }
+    const shapes = Buffer.from(JSON.stringify(structures))
+    if (shapes.length > MAX_STRUCTURE_BYTES) return compress(this.#plain.pack(value), 0)
+    const length = Buffer.allocUnsafe(LENGTH_BYTES)
+    length.writeUInt16LE(shapes.length)
+    return compress(Buffer.concat([length, shapes, packed]), STRUCTURED)
   }
 
   /** The size of the body before it was compressed. */
-  plainBytes(body: Body): number {
+  plainBytes({ bytes, encoding }: Body): number {
     // The compressor puts it in front of its output.
-    return body.isCompressed ? body.bytes.readUInt32LE(0) : body.bytes.length
+    return (encoding & COMPRESSED) === 0 ? bytes.length : bytes.readUInt32LE(0)
   }
 
   /** Throws on bytes that are no value: call it only on a body whose checksum was right. */
-  decode(body: Body): unknown {
-    return this.#packer.unpack(body.isCompressed ? uncompressSync(body.bytes) : body.bytes)
+  decode({ bytes, encoding }: Body): unknown {
+    const plain = (encoding & COMPRESSED) === 0 ? bytes : uncompressSync(bytes)
+    if ((encoding & STRUCTURED) === 0) return this.#plain.unpack(plain)
+    const end = LENGTH_BYTES + plain.readUInt16LE(0)
+    return this.#reader(plain.toString('latin1', LENGTH_BYTES, end), plain).unpack(plain.subarray(end))
   }
+
+  #reader(shapes: string, plain: Buffer): Unpackr {
+    const known = this.#readers.get(shapes)
+    if (known !== undefined) return known
+    const structures = JSON.parse(plain.toString('utf8', LENGTH_BYTES, LENGTH_BYTES + shapes.length)) as []
+    const reader = new Unpackr({ ...OPTIONS, structures })
+    this.#readers.set(shapes, reader)
+    return reader
+  }
+}
+
+function compress(bytes: Buffer, encoding: number): Body {
+  const compressed = compressSync(bytes)
+  const helps = compressed.length < bytes.length * WORTHWHILE_SHARE
+  return helps ? { bytes: compressed, encoding: encoding | COMPRESSED } : { bytes, encoding }
 }

@@ -1,0 +1,123 @@
+import { Registry } from 'prom-client'
+import type { BenchmarkReport } from '#measurement/benchmark/benchmark-report.ts'
+import { runPairedBenchmark, type BenchmarkOptions } from '#measurement/paired-benchmark.ts'
+import { deletePatternGaps, foreignWriteDelays, outageDelays } from '#fixtures/services/redis/bench/cache-probes.ts'
+import {
+  CacheBench,
+  cacheRead,
+  cacheReadMany,
+  concurrently,
+  mapRead,
+  page,
+  rawRead,
+  rawReadMany,
+  row,
+  sequentially,
+} from '#fixtures/services/redis/bench/cache-sides.ts'
+
+const RAW = 'raw ioredis GET + JSON.parse'
+
+/** The cache against what limits it: a Map in memory, the bare client on Redis. */
+export async function runBenchmark(options: BenchmarkOptions): Promise<BenchmarkReport> {
+  await using bench = await CacheBench.start()
+  const memory = await bench.cache({}, { registry: new Registry() })
+  const silent = await bench.cache({ statistics: false })
+  // Without memory every hit is one on Redis.
+  const redis = await bench.cache({ memoryMaxBytes: 0 })
+  const pages = await bench.store(redis, 'page', page)
+  const pageBytes = redis.stats().bytesWritten
+  const rows = await bench.store(redis, 'row', row)
+  const hot = { ...pages, keys: pages.keys.slice(0, 1), rawKeys: pages.rawKeys.slice(0, 1) }
+  for (const cache of [memory, silent]) await cache.getMany(pages.keys)
+  return await runPairedBenchmark(
+    {
+      name: 'cache',
+      cases: [
+        {
+          case: 'hot memory hit, 9 KB',
+          comparedWith: 'Map.get in an async function',
+          target: '>=0.8x',
+          limitedBy: 'the list of the least recently used, and one reading of the clock in each turn',
+          subject: sequentially(cacheRead(memory, pages)),
+          reference: sequentially(mapRead(pages)),
+        },
+        {
+          case: 'Redis hit, distinct keys, 9 KB, concurrency 64',
+          comparedWith: RAW,
+          target: '>=1.4x',
+          limitedBy: 'decompressing and decoding the value',
+          subject: concurrently(cacheRead(redis, pages)),
+          reference: concurrently(rawRead(bench, pages)),
+        },
+        {
+          case: 'bytes in Redis, 9 KB',
+          comparedWith: 'JSON',
+          unit: 'share',
+          target: '<=35%',
+          limitedBy: 'how much of the values repeats',
+          measure: () => [pageBytes / pages.jsonBytes],
+        },
+        {
+          case: 'Redis hit, 143 B, concurrency 64',
+          comparedWith: RAW,
+          target: '>=2x',
+          limitedBy: 'promises and the decoding of many small values',
+          subject: concurrently(cacheRead(redis, rows)),
+          reference: concurrently(rawRead(bench, rows)),
+        },
+        {
+          case: 'Redis hit, one key, concurrency 64',
+          comparedWith: RAW,
+          target: '>=30x',
+          limitedBy: 'one read of Redis for all 64',
+          subject: concurrently((index) => cacheRead(redis, hot)(index * 500)),
+          reference: concurrently((index) => rawRead(bench, hot)(index * 500)),
+        },
+        {
+          case: 'getMany of 50 x 9 KB',
+          comparedWith: 'raw MGET + JSON.parse',
+          target: '>=0.9x',
+          limitedBy: 'decompressing and decoding the values',
+          subject: sequentially(cacheReadMany(redis, pages)),
+          reference: sequentially(rawReadMany(bench, pages)),
+        },
+        {
+          case: 'hot memory hit with all statistics',
+          comparedWith: 'the same with none',
+          target: '>=0.95x',
+          limitedBy: 'one counter for each hit, two readings of the clock for one in 128',
+          subject: sequentially(cacheRead(memory, pages)),
+          reference: sequentially(cacheRead(silent, pages)),
+        },
+        {
+          case: "another client's SET to memory dropped, p99",
+          comparedWith: 'a budget',
+          unit: 'ms',
+          target: '<=5ms',
+          limitedBy: 'the event loop that the invalidation arrives on',
+          measure: () => foreignWriteDelays(bench, memory),
+        },
+        {
+          case: 'deletePattern over 100,000 keys, longest gap of the event loop',
+          comparedWith: 'a budget',
+          unit: 'ms',
+          target: '<=20ms',
+          limitedBy: 'the names of one step of SCAN',
+          measure: () => deletePatternGaps(bench, memory),
+        },
+        {
+          case: 'read while Redis is cut off, p99 beyond the loader',
+          comparedWith: 'a budget',
+          unit: 'ms',
+          target: '<=50ms',
+          limitedBy: 'the event loop',
+          measure: async () => {
+            const cutOff = await bench.cache({ url: 'redis://127.0.0.1:1/0' })
+            return await outageDelays(cutOff)
+          },
+        },
+      ],
+    },
+    options,
+  )
+}
