@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import type { EventOutbox } from '#optimizations/pusher/outbox.ts'
+import type { EventOutbox, OutboxEvent } from '#optimizations/pusher/outbox.ts'
 import { createDeferredOutbox } from './deferred-outbox.ts'
 
 function recordingOutbox() {
@@ -60,4 +60,30 @@ test('when the database does not start, whoever asks is told, and a listener is 
   const deferred = createDeferredOutbox(failed)
   using _listening = deferred.onWake(() => undefined)
   await expect(deferred.claim(1, 1)).rejects.toThrow('no PostgreSQL here')
+})
+
+test('after it is closed nothing is claimed, and what a claim under way brings is given back', async () => {
+  const { seen, outbox } = recordingOutbox()
+  const { promise: claimed, resolve: answer } = Promise.withResolvers<readonly OutboxEvent[]>()
+  const slow = { ...outbox, claim: () => claimed }
+  const deferred = createDeferredOutbox(Promise.resolve(slow))
+  const claiming = deferred.claim(10, 1_000)
+  // The claim has to be on its way before the outbox is closed.
+  await Promise.resolve()
+  deferred.close()
+  answer([{ id: '7' } as OutboxEvent, { id: '8' } as OutboxEvent])
+  expect(await claiming).toEqual([])
+  expect(seen).toEqual(['release 7,8 0 stopped'])
+  expect(await deferred.claim(10, 1_000)).toEqual([])
+  expect(seen).toHaveLength(1)
+})
+
+test('a claim under way that brings nothing gives nothing back', async () => {
+  const { seen, outbox } = recordingOutbox()
+  const deferred = createDeferredOutbox(Promise.resolve(outbox))
+  const claiming = deferred.claim(10, 1_000)
+  await Promise.resolve()
+  deferred.close()
+  expect(await claiming).toEqual([])
+  expect(seen).toEqual(['claim 10'])
 })

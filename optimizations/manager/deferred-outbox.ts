@@ -1,12 +1,34 @@
 import type { EventOutbox } from '#optimizations/pusher/outbox.ts'
 
+/** The outbox as the publisher gets it: from before the database has started until the publisher is stopped. */
+export interface DeferredOutbox extends EventOutbox {
+  /** From here on a claim brings nothing. What one under way still brings is given back, for another process to take. */
+  close(): void
+}
+
 /**
  * The outbox of a database that is still starting, so that the publisher need not wait for it to start. What is asked
  * of it waits for the database, and fails when that does.
  */
-export function createDeferredOutbox(starting: Promise<EventOutbox>): EventOutbox {
+export function createDeferredOutbox(starting: Promise<EventOutbox>): DeferredOutbox {
+  let isClosed = false
   return {
-    claim: async (limit, leaseMs) => (await starting).claim(limit, leaseMs),
+    close: () => {
+      isClosed = true
+    },
+    claim: async (limit, leaseMs) => {
+      const outbox = await starting
+      if (isClosed) return []
+      const events = await outbox.claim(limit, leaseMs)
+      if (!isClosed) return events
+      if (events.length > 0)
+        await outbox.release(
+          events.map(({ id }) => id),
+          0,
+          'stopped',
+        )
+      return []
+    },
     acknowledge: async (ids) => (await starting).acknowledge(ids),
     release: async (ids, delayMs, reason) => (await starting).release(ids, delayMs, reason),
     deadLetter: async (ids, reason) => (await starting).deadLetter(ids, reason),

@@ -8,7 +8,7 @@ import { AppError } from '#optimizations/kernel/errors.ts'
 import { systemRandom, type Random } from '#optimizations/kernel/random.ts'
 import type { EventOutbox } from '#optimizations/pusher/outbox.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
-import { createDeferredOutbox } from './deferred-outbox.ts'
+import { createDeferredOutbox, type DeferredOutbox } from './deferred-outbox.ts'
 import { combineHealth } from './health.ts'
 import { readOrExplain, type OptimizationsMetrics } from './metrics.ts'
 import type { Optimizations, OptimizationsHealth, UnitOfWork } from './optimizations.ts'
@@ -76,6 +76,7 @@ export class OptimizationsManager implements Optimizations {
   #starting: Promise<void> | undefined
   #stopping: Promise<StopReport> | undefined
   #starts: Starts | undefined
+  #outbox: DeferredOutbox | undefined
   #running: Running | undefined
   #durationMs = 0
   #endedAt: number | null = null
@@ -174,8 +175,10 @@ export class OptimizationsManager implements Optimizations {
 
   async #startAll(): Promise<void> {
     const startedAt = this.#clock.monotonic()
-    const { promise: outbox, resolve: offerOutbox, reject: refuseOutbox } = Promise.withResolvers<EventOutbox>()
-    outbox.catch(() => undefined)
+    const { promise: startedOutbox, resolve: offerOutbox, reject: refuseOutbox } = Promise.withResolvers<EventOutbox>()
+    startedOutbox.catch(() => undefined)
+    const outbox = createDeferredOutbox(startedOutbox)
+    this.#outbox = outbox
     const standIns = {
       cache: new StandInCache(() => `not started: ${this.status().services.cache.error}`),
       publisher: new StandInPublisher(() => `not started: ${this.status().services.pusher.error}`),
@@ -186,7 +189,7 @@ export class OptimizationsManager implements Optimizations {
       database: this.#part('database', starters.database, (database) => offerOutbox(database.outbox)),
       pusher: this.#part(
         'pusher',
-        () => starters.publisher(createDeferredOutbox(outbox)),
+        () => starters.publisher(outbox),
         (publisher) => standIns.publisher.become(publisher),
       ),
     }
@@ -228,6 +231,7 @@ export class OptimizationsManager implements Optimizations {
     for (const name of SERVICE_NAMES) this.#starts?.[name].close()
     // A start that is still under way ends by itself: nothing of it stays.
     await withDeadline('the start', deadlineMs, Promise.resolve(this.#starting)).catch(() => undefined)
+    this.#outbox?.close()
     const report = await stopServices(this.#clock, this.#running ?? NOTHING_RUNS, deadlineMs)
     this.#running?.monitor[Symbol.dispose]()
     await this.#tasks.drain(deadlineMs)

@@ -1,8 +1,10 @@
 import type { Server } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Server as NetServer } from 'node:net'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
+import { beforeHead } from './before-head.ts'
 
-const IDLE_CHECK_MS = 20
+const IDLE_CHECK_MS = 100
 
 export interface DrainOptions {
   /** How long the listener goes on answering after readiness turned false, so that balancers can turn away. */
@@ -27,17 +29,23 @@ export function createDrain(): Drain {
       return draining
     },
     middleware: (_request, response, next) => {
-      if (draining) response.setHeader('connection', 'close')
+      // Also for a request that came before: on its connection would be the next one when the listener closes.
+      beforeHead(response, () => {
+        if (draining) response.setHeader('connection', 'close')
+      })
       next()
     },
     async finish(server, { graceMs, timeoutMs }) {
       draining = true
       await sleep(graceMs)
+      // Just after the loop has accepted all who were waiting: the kernel resets whom it would find unaccepted.
+      await turn()
       const closed = new Promise<'drained'>((resolve) => {
-        server.close(() => resolve('drained'))
+        // Not the close of http, which ends idle connections at once: on one that was accepted this moment the first
+        // request is still on its way.
+        NetServer.prototype.close.call(server, () => resolve('drained'))
       })
       // A kept-alive connection is idle only once its last reply is out, so this is asked again and again.
-      server.closeIdleConnections()
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
       const { promise: late, resolve: giveUp } = Promise.withResolvers<'cut off'>()
       const timer = setTimeout(() => giveUp('cut off'), timeoutMs)

@@ -9,13 +9,13 @@ import { ClientGoneError, contextOf, createRequestContext } from './request-cont
 
 const TIMEOUT_MS = 60
 
-function createApp() {
+function createApp(timeoutMs = TIMEOUT_MS) {
   const log: string[] = []
   const begun: string[] = []
   const reasons: unknown[] = []
   const late = Promise.withResolvers<void>()
   const app = express()
-  app.use(createRequestContext(TIMEOUT_MS))
+  app.use(createRequestContext(timeoutMs))
   app.get('/heedless', async (_request, response) => {
     await late.promise
     response.json({ too: 'late' })
@@ -77,7 +77,7 @@ test('a body that does not come in time costs its connection', async () => {
 })
 
 test('the signal says when the client has gone, and nobody logs an error for it', async () => {
-  const { app, log, begun, reasons } = createApp()
+  const { app, log, begun, reasons } = createApp(30_000)
   await using served = await serve(app)
   const leaving = new AbortController()
   const request = fetch(`${served.url}/heedful`, { signal: leaving.signal })

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { RequestHandler, Response } from 'express'
+import type { RequestHandler } from 'express'
 import type { CurrentTimer, Phase, PhaseTimer } from '#optimizations/manager/phase-timer.ts'
+import { beforeHead } from './before-head.ts'
 
 /** Where the time of one request went. A phase counts once however many of its parts are under way together. */
 export class RequestTimer implements PhaseTimer {
@@ -35,15 +36,6 @@ export class RequestTimer implements PhaseTimer {
   toString(): string {
     const { cache, db } = { cache: this.phaseMs('cache'), db: this.phaseMs('db') }
     return `cache;dur=${cache.toFixed(2)}, db;dur=${db.toFixed(2)}, total;dur=${this.totalMs.toFixed(2)}`
-  }
-}
-
-/** The last moment at which a header can be set; Node has no event for it. */
-function beforeHead(response: Response, set: () => void): void {
-  const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => Response
-  response.writeHead = (...args: unknown[]) => {
-    if (!response.headersSent) set()
-    return writeHead(...args)
   }
 }
 

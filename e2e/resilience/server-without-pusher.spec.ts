@@ -1,0 +1,120 @@
+import type { ApiClient } from '#fixtures/playwright/api-client.ts'
+import { reporters } from '#fixtures/faults/breakable-app.ts'
+import { test } from '#fixtures/faults/breakable-fixtures.ts'
+import { expect } from '#fixtures/test.ts'
+
+const several = reporters(4)
+const [first] = several
+
+/** Events that wait for Pusher. */
+async function waiting(client: ApiClient): Promise<number> {
+  const { body } = await client.get('/health/performance')
+  const { pusher } = body['services'] as Record<string, { details?: { outbox?: { waiting: number } } }>
+  return pusher?.details?.outbox?.waiting ?? -1
+}
+
+test('with Pusher away, writes succeed, the outbox grows, health says so, and afterwards every event comes in order', async ({
+  breakable,
+  intensity,
+}) => {
+  test.setTimeout(90_000)
+  await using server = await breakable.startServer()
+  const writers = await Promise.all(several.map(({ username }) => breakable.clientOf(server, username)))
+  await using subscribers = new AsyncDisposableStack()
+  const listening = await Promise.all(
+    several.map(async (reporter) => subscribers.use(await breakable.subscribe(server, reporter))),
+  )
+  const each = Math.ceil(250 * intensity)
+
+  const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
+  try {
+    breakable.pusherLink.reset()
+    await Promise.all(
+      several.map(async ({ lessonId }, at) => {
+        for (let timeSpentSec = 1; timeSpentSec <= each; timeSpentSec += 1) {
+          const reply = await writers[at]?.put(`/api/v1/lessons/${lessonId}/progress`, { percent: 10, timeSpentSec })
+          expect(reply?.status).toBe(200)
+        }
+      }),
+    )
+    expect(await waiting(writers[0] as ApiClient)).toBe(several.length * each)
+    const ready = await writers[0]?.get('/health/ready')
+    expect(ready?.status).toBe(200)
+    expect(ready?.body).toMatchObject({ status: 'degraded', services: { pusher: { status: 'unhealthy' } } })
+  } finally {
+    await gone.end()
+  }
+
+  for (const client of listening) {
+    await expect.poll(() => client.received.length, { timeout: 60_000 }).toBe(each)
+    const stamps = client.received.map(({ data }) => (data as { at: number }).at)
+    expect(stamps).toEqual(stamps.toSorted((one, other) => one - other))
+  }
+  await expect.poll(() => waiting(writers[0] as ApiClient)).toBe(0)
+  await expect.poll(async () => (await writers[0]?.get('/health/ready'))?.body['status']).toBe('healthy')
+})
+
+test('a Pusher that is frozen and thawed gets every event once', async ({ breakable }) => {
+  test.setTimeout(90_000)
+  await using server = await breakable.startServer()
+  const reporter = first ?? { username: '', lessonId: '', channel: '' }
+  const client = await breakable.clientOf(server, reporter.username)
+  await using subscriber = await breakable.subscribe(server, reporter)
+  breakable.processes.pusher.freeze()
+  try {
+    for (let timeSpentSec = 1; timeSpentSec <= 10; timeSpentSec += 1) {
+      const reply = await client.put(`/api/v1/lessons/${reporter.lessonId}/progress`, { percent: 20, timeSpentSec })
+      expect(reply.status).toBe(200)
+    }
+    await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('degraded')
+  } finally {
+    breakable.processes.pusher.thaw()
+  }
+  await expect.poll(() => subscriber.received.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(10)
+  await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
+})
+
+test('a Pusher that crashed and came back gets what had waited', async ({ breakable }) => {
+  test.setTimeout(90_000)
+  await using server = await breakable.startServer()
+  const reporter = first ?? { username: '', lessonId: '', channel: '' }
+  const client = await breakable.clientOf(server, reporter.username)
+  await breakable.processes.pusher.kill()
+  try {
+    for (let timeSpentSec = 1; timeSpentSec <= 10; timeSpentSec += 1) {
+      const reply = await client.put(`/api/v1/lessons/${reporter.lessonId}/progress`, { percent: 30, timeSpentSec })
+      expect(reply.status).toBe(200)
+    }
+    expect(await waiting(client)).toBe(10)
+  } finally {
+    await breakable.processes.pusher.restart()
+  }
+  await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
+  await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('healthy')
+})
+
+test('with Redis and Pusher both away, everybody is still served, and health names both', async ({ breakable }) => {
+  test.setTimeout(90_000)
+  await using server = await breakable.startServer()
+  const reporter = first ?? { username: '', lessonId: '', channel: '' }
+  const client = await breakable.clientOf(server, reporter.username)
+  const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
+  breakable.pusherLink.reset()
+  await breakable.processes.redis.kill()
+  try {
+    for (let timeSpentSec = 1; timeSpentSec <= 10; timeSpentSec += 1) {
+      const path = `/api/v1/lessons/${reporter.lessonId}`
+      expect((await client.get(path)).status).toBe(200)
+      expect((await client.put(`${path}/progress`, { percent: 40, timeSpentSec })).status).toBe(200)
+    }
+    await expect
+      .poll(async () => ((await client.get('/health/ready')).body['reasons'] as string[]).map((r) => r.split(':')[0]))
+      .toEqual(expect.arrayContaining(['cache', 'pusher']))
+    expect((await client.get('/health/ready')).status).toBe(200)
+  } finally {
+    await breakable.processes.redis.restart()
+    await gone.end()
+  }
+  await expect.poll(async () => (await client.get('/health/ready')).body['status'], { timeout: 60_000 }).toBe('healthy')
+  await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
+})
