@@ -20,6 +20,8 @@ export class ChannelLane {
   readyClass: PriorityClass = 3
   ticket = 0
   rest: Disposable | undefined
+  /** Id of the event that went out last: the next one names it. */
+  lastId: string | undefined
   /** Queued events that have not ended. */
   live = 0
   readonly #perClass: [number, number, number, number] = [0, 0, 0, 0]

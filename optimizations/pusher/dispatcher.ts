@@ -10,7 +10,7 @@ import type { PusherTransport, SendOutcome } from './pusher-transport.ts'
 import type { QueuedEvent } from './queued-event.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import { batchItem, multiChannelBody, stampJson, type Encrypt } from './wire-format.ts'
+import { batchItem, multiChannelBody, stampedField, type Encrypt } from './wire-format.ts'
 
 export interface DispatcherOptions extends EventQueueOptions {
   /** Requests at a time: the connections of the transport. */
@@ -33,6 +33,18 @@ export interface DispatcherDependencies {
   readonly breaker: CircuitBreaker
   readonly statistics: PublisherStatistics
   readonly encrypt: Encrypt
+}
+
+/** What became of the events of a request. `outcome` is that of the last one, where it had to be split. */
+interface Answered {
+  readonly outcome: SendOutcome
+  readonly delivered: readonly QueuedEvent[]
+  readonly refused: ReadonlyArray<{
+    readonly event: QueuedEvent
+    readonly scope: 'event' | 'app'
+    readonly reason: string
+  }>
+  readonly again: readonly QueuedEvent[]
 }
 
 /** Sends the queue of one app: when nothing is under way at once, otherwise in batches that fill meanwhile. */
@@ -158,14 +170,21 @@ export class Dispatcher {
     const owed = shipment.events.length - paid
     if (owed > 0) this.#deps.limiter.charge(owed)
     else this.#credit -= owed
-    const { again, outcome } = await this.#deliver(shipment.events, shipment.form)
+    const answered = await this.#deliver(shipment.events, shipment.form)
     this.#inFlight -= 1
-    this.#putBack(shipment, again, outcome)
-    // After everybody who waited for this answer: what they publish next belongs in the same batch.
+    // Lanes first, ends second: whoever publishes again on hearing of the end finds its lane free, and fills a batch at once.
+    this.#putBack(shipment, answered)
+    const now = this.#deps.clock.monotonic()
+    for (const event of answered.delivered) this.queue.end(event, 'delivered', 'ok', now)
+    for (const { event, scope, reason } of answered.refused) {
+      if (scope === 'app') this.queue.retire(event, reason)
+      else this.queue.end(event, 'dead_lettered', reason)
+    }
+    // After everybody who waited for this answer: a batch that is not full by then has waited for company long enough.
     setImmediate(this.#pump)
   }
 
-  #putBack(shipment: Shipment, again: readonly QueuedEvent[], outcome: SendOutcome): void {
+  #putBack(shipment: Shipment, { again, outcome }: Answered): void {
     const { clock, random } = this.#deps
     const now = clock.monotonic()
     const reason = outcome.kind === 'delivered' ? 'ok' : outcome.reason
@@ -190,34 +209,32 @@ export class Dispatcher {
   }
 
   /**
-   * Sends events in one request and ends them by its answer. Where Pusher refuses what a request carries, halves of it
-   * are sent one after the other, until the event that it refuses is alone. Answers what is to be sent again.
+   * Sends events in one request. Where Pusher refuses what a request carries, halves of it are sent one after the other,
+   * until the event that it refuses is alone.
    */
-  async #deliver(
-    events: readonly QueuedEvent[],
-    form: Shipment['form'],
-  ): Promise<{ readonly again: readonly QueuedEvent[]; readonly outcome: SendOutcome }> {
+  async #deliver(events: readonly QueuedEvent[], form: Shipment['form']): Promise<Answered> {
     const outcome = await this.#request(events, form)
+    const answered = { outcome, delivered: [], refused: [], again: [] }
     if (outcome.kind === 'delivered') {
       if (events.length > 1) this.#deps.statistics.batchEventsSent += events.length
-      for (const event of events) this.queue.end(event, 'delivered', 'ok')
-      return { again: [], outcome }
+      return { ...answered, delivered: events }
     }
-    if (outcome.kind !== 'refused') return { again: events, outcome }
+    if (outcome.kind !== 'refused') return { ...answered, again: events }
     if (outcome.scope === 'app' || events.length === 1) {
-      for (const event of events) {
-        if (outcome.scope === 'app') this.queue.retire(event, outcome.reason)
-        else this.queue.end(event, 'dead_lettered', outcome.reason)
-      }
-      return { again: [], outcome }
+      return { ...answered, refused: events.map((event) => ({ event, ...outcome })) }
     }
     this.#deps.limiter.charge(events.length)
     const middle = Math.ceil(events.length / 2)
-    const second = events.slice(middle)
     const first = await this.#deliver(events.slice(0, middle), 'batch')
+    const others = events.slice(middle)
     // The second half may hold later events of the same channels.
-    if (first.again.length > 0) return { again: [...first.again, ...second], outcome: first.outcome }
-    return this.#deliver(second, 'batch')
+    if (first.again.length > 0) return { ...first, again: [...first.again, ...others] }
+    const second = await this.#deliver(others, 'batch')
+    return {
+      ...second,
+      delivered: [...first.delivered, ...second.delivered],
+      refused: [...first.refused, ...second.refused],
+    }
   }
 
   async #request(events: readonly QueuedEvent[], form: Shipment['form']): Promise<SendOutcome> {
@@ -254,7 +271,7 @@ export class Dispatcher {
   #wire(event: QueuedEvent): string {
     if (event.wire !== undefined) return event.wire
     const { channel, id, json, publishedAt, socketId } = event.input
-    const stamped = stampJson(json, { id, after: this.queue.link(event), at: publishedAt })
+    const stamped = stampedField(json, { id, after: this.queue.lanes.link(event), at: publishedAt })
     const data = isEncryptedChannel(channel) ? this.#deps.encrypt(channel, stamped) : stamped
     event.wire = batchItem(channel, event.input.event, data, socketId)
     return event.wire
@@ -263,8 +280,8 @@ export class Dispatcher {
   /** All channels get the same bytes, so that the stamp names no event before it: each channel has another one. */
   #multiBody(events: readonly QueuedEvent[]): string {
     const [{ input }] = events as readonly [QueuedEvent]
-    for (const event of events) this.queue.link(event)
-    const stamped = stampJson(input.json, { id: input.id, after: undefined, at: input.publishedAt })
+    for (const event of events) this.queue.lanes.link(event)
+    const stamped = stampedField(input.json, { id: input.id, after: undefined, at: input.publishedAt })
     const channels = events.map((event) => event.input.channel)
     return multiChannelBody(channels, input.event, stamped, input.socketId)
   }

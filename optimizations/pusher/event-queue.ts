@@ -1,5 +1,3 @@
-import { LRUCache } from 'lru-cache'
-
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { PusherError } from './errors.ts'
 import type { EventOutcomeKind } from './event-outcome.ts'
@@ -20,9 +18,6 @@ export interface EventQueueOptions extends LaneScheduleOptions {
   readonly whenFull: FullQueuePolicy
 }
 
-/** Channels whose last event is remembered, to link the next one to it. */
-const MAX_LINKED_CHANNELS = 10_000
-
 /**
  * Every event between acceptance and its end, queued or on its way: bounded in number and bytes, except for what comes
  * from the outbox, whose relay bounds itself. The one place where events end.
@@ -35,7 +30,6 @@ export class EventQueue {
   readonly #lanes: LaneSchedule
   /** In the order of acceptance, with some that are queued no more; kept only where the policy asks for it. */
   #arrivals: QueuedEvent[] = []
-  readonly #lastIds = new LRUCache<string, string>({ max: MAX_LINKED_CHANNELS })
   #pending = 0
   #bytes = 0
 
@@ -56,7 +50,7 @@ export class EventQueue {
   }
 
   /** Which events may go next. */
-  get lanes(): Pick<LaneSchedule, 'ready' | 'isUrgent' | 'longestWaitMs' | 'wakeAll'> {
+  get lanes(): Pick<LaneSchedule, 'ready' | 'isUrgent' | 'longestWaitMs' | 'wakeAll' | 'link'> {
     return this.#lanes
   }
 
@@ -114,19 +108,19 @@ export class EventQueue {
     }
   }
 
-  end(event: QueuedEvent, outcome: EventOutcomeKind, reason: string): void {
+  end(event: QueuedEvent, outcome: EventOutcomeKind, reason: string, now = this.#clock.monotonic()): void {
     if (event.end !== undefined) return
     this.#pending -= 1
     this.#bytes -= event.input.bytes
     const { channel } = event.input
-    this.#statistics.recordEnd(channel, event.finish(outcome, reason, this.#clock.monotonic()))
+    this.#statistics.recordEnd(channel, event.finish(outcome, reason, now))
     if (event.isQueued) {
       event.isQueued = false
       this.#lanes.forget(event)
     }
     if (outcome === 'released') this.#releaseFollowers(channel, reason)
     // Subscribers are to see the gap: the next event of the channel names this one as the one before it.
-    else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#noteLast(event)
+    else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#lanes.link(event)
     if (this.#pending === 0) this.#onEmpty()
   }
 
@@ -142,20 +136,6 @@ export class EventQueue {
 
   retireAll(reason: string): void {
     for (const event of this.#lanes.queued()) this.retire(event, reason)
-  }
-
-  /** The id of the event before this one on its channel, as far as known; from now on this one is the last. */
-  link(event: QueuedEvent): string | undefined {
-    const { channel, id } = event.input
-    const before = this.#lastIds.get(channel)
-    this.#noteLast(event)
-    // It was linked before, when it went to all its channels in one request.
-    return before === id ? undefined : before
-  }
-
-  /** Not an event that somebody is excluded from: to that one the next event would seem to tell of a gap. */
-  #noteLast({ input: { channel, id, socketId } }: QueuedEvent): void {
-    if (socketId === undefined) this.#lastIds.set(channel, id)
   }
 
   #push(event: QueuedEvent): void {

@@ -25,12 +25,12 @@ export interface LaneScheduleOptions {
  * `immediate` is 0.
  */
 const HEAD_START_MS = [0, 0, 1_000, 5_000] as const
-/** Empty lanes are kept for their next event, up to so many channels. */
-const MAX_KEPT_LANES = 1_000
+/** Empty lanes are kept for their next event, which names the last one; up to so many channels. */
+const MAX_KEPT_LANES = 10_000
 
 /**
  * Which events may go next: first in first out within a channel, with at most one request under way per channel; between
- * channels in turn, by priority and waiting time. Lanes exist only while they hold or await something.
+ * channels in turn, by priority and waiting time.
  */
 export class LaneSchedule {
   readonly #clock: Clock
@@ -97,6 +97,18 @@ export class LaneSchedule {
     this.#ready -= 1
     if (lane.live > 0) return
     this.#settle(lane)
+  }
+
+  /**
+   * The id of the event before this one on its channel, as far as known; from now on this one is the last. Not if somebody
+   * is excluded from it: to that one the next event would seem to tell of a gap.
+   */
+  link({ input: { channel, id, socketId } }: QueuedEvent): string | undefined {
+    const lane = this.#lanes.get(channel)
+    const before = lane?.lastId
+    if (lane !== undefined && socketId === undefined) lane.lastId = id
+    // It was linked before, when it went to all its channels in one request.
+    return before === id ? undefined : before
   }
 
   /** The event queued last on a channel, while it is still there. */
@@ -184,7 +196,15 @@ export class LaneSchedule {
     }
     lane.state = 'idle'
     lane.ticket = 0
-    if (this.#lanes.size > MAX_KEPT_LANES) this.#lanes.delete(lane.channel)
+    if (this.#lanes.size > MAX_KEPT_LANES) this.#dropOldestIdle()
+  }
+
+  #dropOldestIdle(): void {
+    for (const lane of this.#lanes.values()) {
+      if (lane.state !== 'idle') continue
+      this.#lanes.delete(lane.channel)
+      return
+    }
   }
 
   #next(): ChannelLane | undefined {

@@ -118,6 +118,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #body = ''
   #retryAfterMs: number | undefined
   #timer: Disposable | undefined
+  #isFinished = false
 
   constructor(clock: Clock, bodyTimeoutMs: number) {
     const { promise, resolve } = Promise.withResolvers<HttpAnswer>()
@@ -139,8 +140,12 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     this.#status = status
     const retryAfter = headers['retry-after']
     if (typeof retryAfter === 'string') this.#retryAfterMs = parseRetryAfter(retryAfter, this.#clock.now())
-    // undici's own timeout starts anew with every piece, so that a body of one byte a second would never end.
-    this.#timer = this.#clock.schedule(this.#bodyTimeoutMs, () => controller.abort(new Error('slow body')))
+    // Mostly the body is in the same packet, and has been read when the microtask runs.
+    queueMicrotask(() => {
+      if (this.#isFinished) return
+      // undici's own timeout starts anew with every piece, so that a body of one byte a second would never end.
+      this.#timer = this.#clock.schedule(this.#bodyTimeoutMs, () => controller.abort(new Error('slow body')))
+    })
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -161,6 +166,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   #finish(fault: string | undefined): void {
+    this.#isFinished = true
     this.#timer?.[Symbol.dispose]()
     this.#settle({ status: this.#status, body: this.#body, retryAfterMs: this.#retryAfterMs, fault })
   }

@@ -3,7 +3,15 @@ import * as fc from 'fast-check'
 
 import { TEST_APP } from '#fixtures/doubles/pusher-rig.ts'
 import { readStamp } from './client/delivery-guard.js'
-import { batchItem, createEncrypt, encodeData, multiChannelBody, stampJson, wireBytes, wireId } from './wire-format.ts'
+import {
+  batchItem,
+  createEncrypt,
+  encodeData,
+  multiChannelBody,
+  stampedField,
+  wireBytes,
+  wireId,
+} from './wire-format.ts'
 
 const jsonValue = fc
   .jsonValue({ noUnicodeString: false })
@@ -14,7 +22,7 @@ test('whatever JSON can say arrives as it was published, with its stamp beside i
     fc.property(jsonValue, fc.string({ minLength: 1 }), fc.option(fc.string()), fc.nat(), (data, id, after, at) => {
       const json = encodeData('a', 'e', data)
       const stamp = { id: wireId(id), after: after === null ? undefined : wireId(`x${after}`).slice(0, 40), at }
-      const arrived = readStamp(JSON.parse(stampJson(json, stamp)))
+      const arrived = readStamp(JSON.parse(JSON.parse(stampedField(json, stamp)) as string))
       expect(arrived).toEqual({ data: JSON.parse(JSON.stringify(data)) as unknown, stamp })
     }),
   )
@@ -25,12 +33,12 @@ test('the bytes that are counted before sending are never fewer than those that 
   fc.assert(
     fc.property(jsonValue, fc.uuid(), (data, id) => {
       const json = encodeData('a', 'e', data)
-      const stamped = stampJson(json, { id, after: id, at: 1_700_000_000_000 })
-      const sent = Buffer.byteLength(stamped)
+      const field = stampedField(json, { id, after: id, at: 1_700_000_000_000 })
+      const sent = Buffer.byteLength(JSON.parse(field) as string)
       expect(wireBytes('a', json, id)).toBeGreaterThanOrEqual(sent)
       expect(wireBytes('a', json, id)).toBeLessThan(sent + 20)
       const channel = 'private-encrypted-a'
-      const encrypted = Buffer.byteLength(encrypt(channel, stamped))
+      const encrypted = Buffer.byteLength(JSON.parse(encrypt(channel, field)) as string)
       expect(wireBytes(channel, json, id)).toBeGreaterThanOrEqual(encrypted)
       expect(wireBytes(channel, json, id)).toBeLessThan(encrypted + 40)
     }),
@@ -40,19 +48,26 @@ test('the bytes that are counted before sending are never fewer than those that 
 
 test('requests are JSON with the members that the API documents', () => {
   const data = '{"text":"a \\"quote\\" and \u{1F600}"}'
-  expect(JSON.parse(batchItem('a', 'e"1', data, '1.2'))).toEqual({ channel: 'a', name: 'e"1', data, socket_id: '1.2' })
-  expect(JSON.parse(batchItem('a', 'e', data, undefined))).toEqual({ channel: 'a', name: 'e', data })
-  expect(JSON.parse(multiChannelBody(['a', 'b'], 'e', data, '1.2'))).toEqual({
+  expect(JSON.parse(batchItem('a', 'e"1', JSON.stringify(data), '1.2'))).toEqual({
+    channel: 'a',
+    name: 'e"1',
+    data,
+    socket_id: '1.2',
+  })
+  expect(JSON.parse(batchItem('a', 'e', JSON.stringify(data), undefined))).toEqual({ channel: 'a', name: 'e', data })
+  expect(JSON.parse(multiChannelBody(['a', 'b'], 'e', JSON.stringify(data), '1.2'))).toEqual({
     channels: ['a', 'b'],
     name: 'e',
     data,
     socket_id: '1.2',
   })
-  expect(JSON.parse(multiChannelBody(['a', 'b'], 'e', data, undefined))).not.toHaveProperty('socket_id')
+  expect(JSON.parse(multiChannelBody(['a', 'b'], 'e', JSON.stringify(data), undefined))).not.toHaveProperty('socket_id')
 })
 
 test('an id before it that is too long is left out, so that the size holds', () => {
-  expect(readStamp(JSON.parse(stampJson('{}', { id: 'i', after: 'x'.repeat(41), at: 5 }))).stamp).toEqual({
+  expect(
+    readStamp(JSON.parse(JSON.parse(stampedField('{}', { id: 'i', after: 'x'.repeat(41), at: 5 })) as string)).stamp,
+  ).toEqual({
     id: 'i',
     after: undefined,
     at: 5,

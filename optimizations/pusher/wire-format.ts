@@ -6,8 +6,8 @@ import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
 /**
  * What travels in every event as its member `_event`, for the subscriber's helper (client/delivery-guard.js): `id` to
  * drop duplicates, `after` (the event before it on this channel, as far as this process knows) to see gaps, `at` (when
- * it was published, ms since the epoch) to measure the delivery. On the wire it is one string, `id after at` with `at` in
- * base 36 and `-` for no `after`, and a fourth word `v` where the data is no object: a third of the bytes of an object,
+ * it was published, ms since the epoch) to measure the delivery. On the wire it is one string, `id after at` with `-`
+ * for no `after`, and a fourth word `v` where the data is no object: a third of the bytes of an object,
  * which every subscriber would pay for.
  */
 export interface EventStamp {
@@ -18,7 +18,7 @@ export interface EventStamp {
 
 /** Room kept for `after`, which is known only when the event is sent. A longer id is left out. */
 const MAX_AFTER_LENGTH = 40
-const STAMP_BYTES = '"_event":"  00000000 v",'.length + MAX_AFTER_LENGTH
+const STAMP_BYTES = '"_event":"  0000000000000 v",'.length + MAX_AFTER_LENGTH
 const WRAPPER_BYTES = '{"data":}'.length
 const PLAIN_ID = /^[\w.:-]+$/
 
@@ -50,38 +50,43 @@ export function wireBytes(channel: string, json: string, id: string): number {
   return '{"nonce":"","ciphertext":""}'.length + 32 + 4 * Math.ceil((plain + 16) / 3)
 }
 
-/** An object gets the stamp as one member more; any other value becomes the member `data` beside it. */
-export function stampJson(json: string, stamp: EventStamp): string {
-  const { id, after, at } = stamp
-  const link = after === undefined || after.length > MAX_AFTER_LENGTH ? '-' : after
-  const words = `${id} ${link} ${at.toString(36)}`
-  if (!json.startsWith('{')) return `{"_event":"${words} v","data":${json}}`
-  return json === '{}' ? `{"_event":"${words}"}` : `{"_event":"${words}",${json.slice(1)}`
+/**
+ * The stamped data as the JSON string that the API wants in the field `data`. An object gets the stamp as one member
+ * more; any other value becomes the member `data` beside it. The stamp goes in behind the escaping, so that the data,
+ * which is the longer part, is not copied once more.
+ */
+export function stampedField(json: string, { id, after, at }: EventStamp): string {
+  const escaped = JSON.stringify(json)
+  const words = `${id} ${after === undefined || after.length > MAX_AFTER_LENGTH ? '-' : after} ${at}`
+  if (!json.startsWith('{')) return `"{\\"_event\\":\\"${words} v\\",\\"data\\":${escaped.slice(1, -1)}}"`
+  return `"{\\"_event\\":\\"${words}\\"${json === '{}' ? '' : ','}${escaped.slice(2)}`
 }
 
-/** One event of a `batch_events` body. */
-export function batchItem(channel: string, event: string, data: string, socketId: string | undefined): string {
-  const except = socketId === undefined ? '' : `,"socket_id":"${socketId}"`
-  return `{"channel":"${channel}","name":${JSON.stringify(event)},"data":${JSON.stringify(data)}${except}}`
+const exceptField = (socketId: string | undefined): string =>
+  socketId === undefined ? '' : `,"socket_id":"${socketId}"`
+
+/** One event of a `batch_events` body. `field` is its data, see stampedField. */
+export function batchItem(channel: string, event: string, field: string, socketId: string | undefined): string {
+  return `{"channel":"${channel}","name":${JSON.stringify(event)},"data":${field}${exceptField(socketId)}}`
 }
 
 /** The body of `events`: one event to several channels. */
 export function multiChannelBody(
   channels: readonly string[],
   event: string,
-  data: string,
+  field: string,
   socketId: string | undefined,
 ): string {
-  const except = socketId === undefined ? '' : `,"socket_id":"${socketId}"`
   const names = JSON.stringify(channels)
-  return `{"name":${JSON.stringify(event)},"channels":${names},"data":${JSON.stringify(data)}${except}}`
+  return `{"name":${JSON.stringify(event)},"channels":${names},"data":${field}${exceptField(socketId)}}`
 }
 
-export type Encrypt = (channel: string, json: string) => string
+export type Encrypt = (channel: string, field: string) => string
 
 /**
- * The official library's encryption. It is not exported, so an instance of its own is let trigger an event, with a
- * `post` that keeps what would have been sent. The result is kept by the caller: a retry must not encrypt again.
+ * The official library's encryption, from one field `data` to another. It is not exported, so an instance of its own is
+ * let trigger an event, with a `post` that keeps what would have been sent. The result is kept by the caller: a retry
+ * must not encrypt again.
  */
 export function createEncrypt(app: PusherApp): Encrypt {
   const library = createPusherLibrary(app)
@@ -90,8 +95,8 @@ export function createEncrypt(app: PusherApp): Encrypt {
     encrypted = (options.body as unknown as { data: string }).data
     return Promise.resolve(undefined as never)
   }
-  return (channel, json) => {
-    void library.trigger(channel, 'encrypt', JSON.parse(json))
-    return encrypted
+  return (channel, field) => {
+    void library.trigger(channel, 'encrypt', JSON.parse(JSON.parse(field) as string))
+    return JSON.stringify(encrypted)
   }
 }

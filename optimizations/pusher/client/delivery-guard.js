@@ -31,7 +31,7 @@ export function readStamp(payload) {
   const { _event: words, ...data } = /** @type {{ _event: unknown, data?: unknown }} */ (payload)
   const [id, after, at, wrapper] = typeof words === 'string' ? words.split(' ') : []
   if (id === undefined || at === undefined) return { data: payload, stamp: undefined }
-  const stamp = { id, after: after === '-' ? undefined : after, at: Number.parseInt(at, 36) }
+  const stamp = { id, after: after === '-' ? undefined : after, at: Number(at) }
   // A value that is no object travels as the member `data` beside its stamp, which says so.
   return { data: wrapper === 'v' ? data.data : data, stamp }
 }
