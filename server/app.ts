@@ -57,13 +57,14 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 }
 
 /** Every operation of the API, from the routes that are made of them. */
-function apiOf({ services, tokens }: AppDeps, options: AppOptions): ApiRouter {
+function apiOf({ services, tokens, optimizations }: AppDeps, options: AppOptions): ApiRouter {
   const api = new ApiRouter(options)
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
   notificationRoutes(api, services)
   realtimeRoutes(api, services)
+  adminRoutes(api, optimizations)
   return api
 }
 
@@ -96,7 +97,6 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   router.use(createAuthenticate(deps.tokens))
   router.use(createRateLimit(deps.limits.perUser, byUser))
   router.use(authenticated)
-  router.use('/admin', adminRoutes(deps.optimizations))
   app.use(API_ROOT, router)
 
   app.use(pageRoutes(options))

@@ -28,7 +28,7 @@ test('.env.example is a valid environment and says the defaults as they are', ()
 
 test('.env.example names every variable that the schema reads, and no other', () => {
   const source = readFileSync(new URL('config.ts', import.meta.url), 'utf8')
-  const read = [...source.matchAll(/^ {4}([A-Z_]+):/gm)].map(([, name]) => name)
+  const read = [...source.matchAll(/^ {4}([A-Z_]+):/gm)].map(([, name]) => name ?? '')
   expect(Object.keys(example).toSorted()).toEqual(read.toSorted())
 })
 
