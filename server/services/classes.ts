@@ -101,9 +101,10 @@ async function viewIn(em: EntityManager, classId: string): Promise<ClassView> {
 }
 
 export function createClassService(
-  { cache, database, transaction }: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
   { access }: { readonly access: ClassAccess },
 ): ClassService {
+  const { cache, database } = optimizations
   const { statements } = database
   statements.register(ONE, ONE_SQL)
   statements.register(LIST, LIST_SQL)
@@ -129,7 +130,7 @@ export function createClassService(
     details,
 
     async list(viewer, { subject, grade, cursor, limit }, signal) {
-      const [name, id] = parseCursor(cursor)
+      const [name, id] = parseCursor(cursor, 'text')
       const visible = await access.visibleClasses(viewer, signal)
       const isAll = visible === 'all'
       const load = async (): Promise<Encoded> => {
@@ -171,7 +172,7 @@ export function createClassService(
         await announce(unit, view)
         return view
       }
-      return transaction(work, { signal })
+      return optimizations.transaction(work, { signal })
     },
 
     async change(viewer, classId, { version, teacherId, ...fields }, signal) {
@@ -197,7 +198,7 @@ export function createClassService(
         await announce(unit, view)
         return view
       }
-      return transaction(work, { signal })
+      return optimizations.transaction(work, { signal })
     },
   }
 }

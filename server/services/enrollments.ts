@@ -69,7 +69,7 @@ function changed(unit: UnitOfWork, classId: string, studentIds: readonly string[
 }
 
 export function createEnrollmentService(
-  { transaction }: Pick<Optimizations, 'transaction'>,
+  optimizations: Pick<Optimizations, 'transaction'>,
   { access, onChange }: EnrollmentDeps,
 ): EnrollmentService {
   const requireManager = async (viewer: Viewer, classId: string, signal: AbortSignal): Promise<void> => {
@@ -116,7 +116,7 @@ export function createEnrollmentService(
       await requireManager(viewer, classId, signal)
       // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
       const asked = [...new Set(studentIds)].toSorted()
-      const result = await transaction((unit) => enrollIn(unit, classId, asked), { signal })
+      const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked), { signal })
       onChange(classId, result.enrolled)
       return result
     },
@@ -134,7 +134,7 @@ export function createEnrollmentService(
         changed(unit, classId, [studentId])
         await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
       }
-      await transaction(work, { signal })
+      await optimizations.transaction(work, { signal })
       onChange(classId, [studentId])
     },
   }

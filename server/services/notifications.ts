@@ -64,11 +64,10 @@ export async function notify(
   }
 }
 
-export function createNotificationService({
-  cache,
-  database,
-  transaction,
-}: Pick<Optimizations, 'cache' | 'database' | 'transaction'>): NotificationService {
+export function createNotificationService(
+  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+): NotificationService {
+  const { cache, database } = optimizations
   database.statements.register(LIST, LIST_SQL)
   database.statements.register(UNREAD, UNREAD_SQL)
 
@@ -83,7 +82,7 @@ export function createNotificationService({
 
   return {
     async list(viewer, { cursor, limit }, signal) {
-      const values = [viewer.id, ...parseCursor(cursor), limit + 1]
+      const values = [viewer.id, ...parseCursor(cursor, 'stamp'), limit + 1]
       const [rows, unread] = await Promise.all([
         database.statements.execute<NotificationView>(LIST, values, { signal }),
         unreadOf(viewer.id, signal),
@@ -93,7 +92,7 @@ export function createNotificationService({
     },
 
     async markRead(viewer, ids, signal) {
-      return transaction(
+      return optimizations.transaction(
         async (unit) => {
           const which = ids === 'all' ? null : uuidArray(ids)
           const rows = await unit.em.execute(
