@@ -19,6 +19,8 @@ export interface ForkOptions {
   readonly requestId?: string
   /** Lets reads outside a transaction be answered from the query results. */
   readonly cache?: CacheReads
+  /** Lets reads outside a transaction go to a replica that has all that this process knows to be written. */
+  readonly replica?: boolean
   /** Separates cached rows whose meaning depends on more than SQL and parameters, such as a tenant. */
   readonly context?: string
 }
@@ -26,7 +28,7 @@ export interface ForkOptions {
 /** `true` lets the time to live follow the tables' write rate and the query's cost. */
 export type CacheReads = boolean | { readonly ttlMs: number }
 
-export interface TransactionOptions extends Omit<ForkOptions, 'cache'> {
+export interface TransactionOptions extends Omit<ForkOptions, 'cache' | 'replica'> {
   readonly isolation?: IsolationLevel
   /** How often the whole transaction may be tried again after a serialization failure or a deadlock. 10 by default. */
   readonly retries?: number

@@ -1,5 +1,7 @@
 import type { ConnectionPoolOptions } from './pool/connection-pool.ts'
 import type { PreparedLimits } from './pool/prepared-statements.ts'
+import type { ReadLanesOptions } from './pool/read-lanes.ts'
+import type { ReplicaSetOptions } from './replicas/replica-set.ts'
 
 export interface EngineOptions {
   readonly applicationName: string
@@ -25,6 +27,13 @@ export interface EngineOptions {
     /** How often one request may ask the same shape before it is reported. */
     readonly repeatedFrom: number
   }
+  readonly lanes: ReadLanesOptions
+  readonly replicas: ReplicaSetOptions & {
+    /** Where they are. Reads of a fork with `replica: true` go there. */
+    readonly urls: readonly string[]
+    /** Connections to each. */
+    readonly poolSize: number
+  }
   readonly breaker: { readonly failures: number; readonly coolDownMs: number }
 }
 
@@ -48,11 +57,15 @@ const DEFAULTS: EngineOptions = {
   prepared: { enabled: true, fromUse: 3, maxStatements: 256, maxBytes: 16_777_216, warmStatements: 20 },
   results: { maxBytes: 67_108_864, isShared: true },
   statistics: { maxFingerprints: 1_000, slowAfterMs: 500, repeatedFrom: 5 },
+  lanes: { connections: 0, maxInFlight: 64, maxRecentMs: 2 },
+  replicas: { urls: [], poolSize: 10, pollMs: 500, maxLagBytes: 16_777_216 },
   breaker: { failures: 5, coolDownMs: 1_000 },
 }
 
+type Groups = Exclude<keyof EngineOptions, 'applicationName' | 'statementTimeoutMs'>
+
 export function resolveEngineOptions(given: EngineOverrides): EngineOptions {
-  const merge = <G extends 'pool' | 'prepared' | 'results' | 'statistics' | 'breaker'>(group: G): EngineOptions[G] => ({
+  const merge = <G extends Groups>(group: G): EngineOptions[G] => ({
     ...DEFAULTS[group],
     ...defined(given[group] ?? {}),
   })
@@ -63,6 +76,8 @@ export function resolveEngineOptions(given: EngineOverrides): EngineOptions {
     prepared: merge('prepared'),
     results: merge('results'),
     statistics: merge('statistics'),
+    lanes: merge('lanes'),
+    replicas: merge('replicas'),
     breaker: merge('breaker'),
   }
 }

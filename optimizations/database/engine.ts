@@ -9,11 +9,13 @@ import type { EngineOptions } from './engine-options.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import type { HotpathEngine } from './orm/hotpath-connection.ts'
 import { borrowerStack } from './pool/borrower-stack.ts'
-import { ConnectionPool } from './pool/connection-pool.ts'
+import { ConnectionPool, type ConnectionPoolOptions } from './pool/connection-pool.ts'
 import { PooledConnection, type ConnectionObserver, type Executed } from './pool/pooled-connection.ts'
+import { ReadLanes } from './pool/read-lanes.ts'
 import type { Answer } from './pool/wire-query.ts'
 import { QueryRunner } from './query-runner.ts'
 import { createConnectBreaker, type ConnectBreaker } from './recovery/connect-breaker.ts'
+import { ReplicaSet } from './replicas/replica-set.ts'
 import type { RequestContext } from './request-context.ts'
 import { Invalidation } from './results/invalidation.ts'
 import { MemoryResults } from './results/memory-results.ts'
@@ -55,6 +57,8 @@ const DESCRIBE_WAIT_MS = 1_000
 /** Puts the parts together: pool, statements, results and statistics, between the ORM above and PostgreSQL below. */
 export class Engine implements HotpathEngine {
   readonly pool: ConnectionPool
+  readonly lanes: ReadLanes
+  readonly replicas: ReplicaSet<ConnectionPool>
   readonly statements: StatementCatalog
   readonly catalog = new SchemaCatalog()
   readonly statistics: QueryStatistics
@@ -70,6 +74,10 @@ export class Engine implements HotpathEngine {
   readonly #runner: QueryRunner
   readonly #slow: SlowQueries
   readonly #explainer: AutoExplain
+  readonly #replicaPools: readonly ConnectionPool[]
+  /** Which pool a connection is of: it is told of its losses and returns. */
+  readonly #pools = new WeakMap<PooledConnection, ConnectionPool>()
+  readonly #observer: ConnectionObserver
   #isLoadingCatalog = false
   readonly #borrower = new AsyncLocalStorage<Borrower>()
 
@@ -77,6 +85,7 @@ export class Engine implements HotpathEngine {
     const { clock, background, events } = deps
     this.#deps = deps
     this.#options = options
+    this.#observer = this.#createObserver()
     const detach = (work: () => Promise<void>): void => background.run('database.detached', work)
     this.versions = new TableVersions(() => clock.monotonic())
     this.statistics = new QueryStatistics(options.statistics)
@@ -89,12 +98,22 @@ export class Engine implements HotpathEngine {
     const isTrusted = (): boolean => this.invalidation.isTrusted && this.catalog.isLoaded
     this.#explainer = new AutoExplain(options.statistics.slowAfterMs)
     this.memory = new MemoryResults({ clock, versions: this.versions, isTrusted }, options.results)
-    this.pool = this.#createPool()
+    this.pool = this.#createPool(deps.client, options.pool)
+    this.lanes = this.#createLanes()
+    this.#replicaPools = options.replicas.urls.map((url) => this.#createReplicaPool(url))
+    this.replicas = this.#createReplicas()
     this.statements = new StatementCatalog(
       { describe: (text, oids) => this.#describe(text, oids), detach, formatDate: deps.formatDate },
       { ...TEXTS, prepareFromUse: options.prepared.enabled ? options.prepared.fromUse : Number.POSITIVE_INFINITY },
     )
-    this.#runner = new QueryRunner({ clock, pool: this.pool, isRepeatable: (call) => this.#isRepeatable(call) })
+    this.#runner = new QueryRunner({
+      clock,
+      pool: this.pool,
+      lanes: this.lanes,
+      replicaFor: (call) => this.#replicaFor(call),
+      recentMs: ({ analysis }) => this.statistics.recentMs(analysis.fingerprint),
+      isRepeatable: (call) => this.#isRepeatable(call),
+    })
     this.#results = new QueryResults({
       clock,
       background,
@@ -119,9 +138,20 @@ export class Engine implements HotpathEngine {
     }
   }
 
+  /** Rejects when the primary cannot be reached; replicas and lanes may come later. */
+  async start(): Promise<void> {
+    await this.pool.warmUp()
+    await this.loadCatalog()
+    await this.lanes.start()
+    await Promise.allSettled(this.#replicaPools.map((pool) => pool.warmUp()))
+    await this.replicas.start()
+  }
+
   async stop(drainMs: number): Promise<void> {
+    this.replicas.stop()
     this.invalidation[Symbol.dispose]()
-    await this.pool.stop(drainMs)
+    await Promise.all([this.pool, ...this.#replicaPools].map((pool) => pool.stop(drainMs)))
+    await this.lanes.stop()
   }
 
   async run(call: StatementCall): Promise<Answer> {
@@ -166,26 +196,73 @@ export class Engine implements HotpathEngine {
     return { analysis: this.statements.analyze(sql), identity: null }
   }
 
-  #createPool(): ConnectionPool {
-    const { clock, random, background, events, client, formatDate } = this.#deps
-    const { prepared, statementTimeoutMs, pool } = this.#options
-    const observer = this.#observer()
-    return new ConnectionPool(
+  #createLanes(): ReadLanes {
+    const { clock, background, client } = this.#deps
+    // `pipeline` is new in pg 8.23 and not in its types yet.
+    const pipelined: ClientConfig & { readonly pipeline: true } = { ...client, pipeline: true }
+    const create = (): PooledConnection => this.#createConnection(pipelined)
+    return new ReadLanes({ clock, background, create }, this.#options.lanes)
+  }
+
+  #createReplicaPool(url: string): ConnectionPool {
+    const { client } = this.#deps
+    const { pool, replicas } = this.#options
+    const options = { ...pool, size: replicas.poolSize, overflow: 0 }
+    return this.#createPool({ ...client, connectionString: url }, options)
+  }
+
+  #createReplicas(): ReplicaSet<ConnectionPool> {
+    const { clock, background } = this.#deps
+    return new ReplicaSet(
+      {
+        clock,
+        background,
+        versions: this.versions,
+        primaryPosition: () => positionOf(this.pool, 'pg_current_wal_lsn()'),
+        replicas: this.#replicaPools.map((pool) => ({
+          pool,
+          position: () => positionOf(pool, 'pg_last_wal_replay_lsn()'),
+        })),
+      },
+      this.#options.replicas,
+    )
+  }
+
+  #replicaFor({ context, analysis }: StatementCall): ConnectionPool | null {
+    if (context?.mayUseReplica !== true) return null
+    const tables = this.catalog.tablesRead(analysis)
+    return tables === null ? null : this.replicas.choose(tables)
+  }
+
+  #createConnection(client: ClientConfig): PooledConnection {
+    const { clock, formatDate } = this.#deps
+    const { prepared, statementTimeoutMs } = this.#options
+    return new PooledConnection(clock, this.#observer, { client, prepared, statementTimeoutMs, formatDate })
+  }
+
+  #createPool(client: ClientConfig, options: ConnectionPoolOptions): ConnectionPool {
+    const { clock, random, background, events } = this.#deps
+    const pool: ConnectionPool = new ConnectionPool(
       {
         clock,
         random,
         background,
         guard: (open) => this.breaker.guard(open),
-        create: () => new PooledConnection(clock, observer, { client, prepared, statementTimeoutMs, formatDate }),
+        create: () => {
+          const connection = this.#createConnection(client)
+          this.#pools.set(connection, pool)
+          return connection
+        },
         setUp: (connection) => this.#explainer.setUp(connection),
         prepare: (connection) => this.#prepareHottest(connection),
         onLeak: (leak) => events.leak?.(leak),
       },
-      pool,
+      options,
     )
+    return pool
   }
 
-  #observer(): ConnectionObserver {
+  #createObserver(): ConnectionObserver {
     return {
       analyze: (text) => this.statements.analyze(text),
       effectOf: (analysis) => this.catalog.tablesWritten(analysis),
@@ -195,8 +272,11 @@ export class Engine implements HotpathEngine {
         this.statistics.executed(execution)
         this.#slow.executed(execution)
       },
-      lost: (connection) => this.pool.forget(connection),
-      released: (connection) => this.pool.release(connection),
+      lost: (connection) => {
+        this.lanes.forget(connection)
+        this.#pools.get(connection)?.forget(connection)
+      },
+      released: (connection) => this.#pools.get(connection)?.release(connection),
     }
   }
 
@@ -242,5 +322,15 @@ export class Engine implements HotpathEngine {
     const explain = new StatementCall({ text: sql, name: null, parameters: null }, this.#unknown(sql), null)
     const [row] = (await this.#runner.run(explain)).rows
     return JSON.stringify(row?.['QUERY PLAN'])
+  }
+}
+
+async function positionOf(pool: ConnectionPool, position: string): Promise<bigint> {
+  const connection = await pool.acquire()
+  try {
+    const [row] = await connection.ask(`select (${position} - '0/0')::text as bytes`)
+    return BigInt(String(row?.['bytes']))
+  } finally {
+    pool.release(connection)
   }
 }

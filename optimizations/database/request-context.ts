@@ -10,6 +10,7 @@ export class RequestContext {
   readonly deadlineAt: number | undefined
   readonly requestId: string | undefined
   readonly cache: CacheReads
+  readonly mayUseReplica: boolean
   /** Part of the key of cached rows. */
   readonly scope: string
   /** Set where somebody wants to know what is read. */
@@ -22,6 +23,7 @@ export class RequestContext {
     this.deadlineAt = options.deadlineAt
     this.requestId = options.requestId
     this.cache = options.cache ?? false
+    this.mayUseReplica = options.replica ?? false
     this.scope = options.context ?? ''
   }
 }

@@ -88,9 +88,8 @@ async function startOptimized(
   late.engine = engine
   const database = new OptimizedDatabase({ ...common, orm, engine, listener, drainMs: options.drainMs ?? DRAIN_MS })
   try {
-    await engine.pool.warmUp()
     await listener.start()
-    await engine.loadCatalog()
+    await engine.start()
   } catch (error) {
     await database.stop()
     throw unreachable(options.url, error)

@@ -148,9 +148,9 @@ export class PooledConnection {
     this.prepared.add(name, text)
   }
 
-  /** Plain statements of the pool's own, outside of what is observed. */
-  async tell(sql: string): Promise<void> {
-    await this.#client.query(sql)
+  /** Plain statements of this module's own, outside of what is observed. */
+  async ask(sql: string): Promise<readonly Record<string, unknown>[]> {
+    return (await this.#client.query<Record<string, unknown>>(sql)).rows
   }
 
   /** What Kysely calls: for statements of the ORM, for transaction control, for cursors and for its own builder. */

@@ -143,7 +143,7 @@ export class QueryResults {
   #ttlMs(fingerprint: string, tables: ReadonlySet<string>, wanted: CacheReads): number {
     if (typeof wanted === 'object') return wanted.ttlMs
     const { statistics, versions } = this.#deps
-    const costMs = Math.max(1, statistics.meanMs(fingerprint))
+    const costMs = Math.max(1, statistics.recentMs(fingerprint))
     const writesPerSecond = versions.writeRate(tables)
     if (writesPerSecond * costMs > 1_000) return 0
     const ttlMs = (costMs * TTL_PER_MS_OF_COST) / (1 + 60 * writesPerSecond)

@@ -26,7 +26,7 @@ export class AutoExplain {
       'auto_explain.log_parameter_max_length = 0',
     ]
     try {
-      await connection.tell(`load 'auto_explain'; ${settings.map((setting) => `set ${setting}`).join('; ')}`)
+      await connection.ask(`load 'auto_explain'; ${settings.map((setting) => `set ${setting}`).join('; ')}`)
     } catch (error) {
       if (connection.isLost) throw error
       this.#isAvailable = false

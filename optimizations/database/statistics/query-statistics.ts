@@ -10,7 +10,11 @@ interface Entry {
   errors: number
   cacheHits: number
   acquireMs: number
+  /** A moving mean of the execution, which forgets the first, unprepared ones. */
+  recentMs: number
 }
+
+const RECENT_WEIGHT = 0.2
 
 /** What was run, by shape. Rows read from a cache count as queries that took no time in the database. */
 export class QueryStatistics {
@@ -37,6 +41,7 @@ export class QueryStatistics {
     const entry = this.#entry(call.analysis.fingerprint)
     entry.execute.record(executeMs)
     entry.acquireMs += call.acquireMs
+    entry.recentMs += entry.execute.count === 1 ? executeMs : RECENT_WEIGHT * (executeMs - entry.recentMs)
     entry.rows += answer?.rowCount ?? 0
     if (error !== null) entry.errors += 1
     this.#queries += 1
@@ -71,9 +76,9 @@ export class QueryStatistics {
     }))
   }
 
-  meanMs(fingerprint: string): number {
-    const execute = this.#entries.peek(fingerprint)?.execute
-    return execute === undefined || execute.count === 0 ? 0 : execute.totalMs / execute.count
+  /** What one execution has cost of late; 0 when there was none. */
+  recentMs(fingerprint: string): number {
+    return this.#entries.peek(fingerprint)?.recentMs ?? 0
   }
 
   totals(preparedStatementUsage: number): QueryStats {
@@ -95,7 +100,15 @@ export class QueryStatistics {
   #entry(fingerprint: string): Entry {
     const known = this.#entries.get(fingerprint)
     if (known !== undefined) return known
-    const entry = { fingerprint, execute: new LogHistogram(), rows: 0, errors: 0, cacheHits: 0, acquireMs: 0 }
+    const entry = {
+      fingerprint,
+      execute: new LogHistogram(),
+      rows: 0,
+      errors: 0,
+      cacheHits: 0,
+      acquireMs: 0,
+      recentMs: 0,
+    }
     this.#entries.set(fingerprint, entry)
     return entry
   }
