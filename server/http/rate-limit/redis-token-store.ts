@@ -22,7 +22,7 @@ return { 0, math.ceil((1 - tokens) / rate) }`
 const TAKE_SHA = createHash('sha1').update(TAKE).digest('hex')
 
 /** A limit must not cost more than what it protects: past this a request goes on without it. */
-const COMMAND_TIMEOUT_MS = 100
+const COMMAND_TIMEOUT_MS = 250
 const CONNECT_TIMEOUT_MS = 1_000
 const LONGEST_RETRY_MS = 2_000
 
