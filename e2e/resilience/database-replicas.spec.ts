@@ -25,13 +25,13 @@ test('reads that may go to a replica go there, see every write of their own, and
     expect(await database.fork({ replica: true }).findOne(Author, 1)).toMatchObject({ rating: n })
   }
   await expect.poll(() => isOnReplica(true)).toBe(true)
-  expect(database.engine.replicas.lags).toEqual([expect.any(Number)])
+  expect(database.engine.sources.replicas.lags).toEqual([expect.any(Number)])
 
   // A replica that stands still is behind by every write from now on.
   standby.process?.freeze()
   await database.fork().nativeUpdate(Author, { id: 1 }, { rating: 77 })
   expect(await database.fork({ replica: true }).findOne(Author, 1)).toMatchObject({ rating: 77 })
-  await expect.poll(() => database.engine.replicas.lags).toEqual([null])
+  await expect.poll(() => database.engine.sources.replicas.lags).toEqual([null])
   standby.process?.thaw()
   await expect.poll(() => isOnReplica(true)).toBe(true)
 
@@ -72,6 +72,6 @@ test('quick reads share a few connections, and lose nothing when these break', a
     const reads = Array.from({ length: 50 }, (_, n) => read(1 + (n % 30)))
     await killer.query(kill)
     await Promise.all(reads)
-    await expect.poll(() => database.engine.lanes.open).toBe(2)
+    await expect.poll(() => database.engine.sources.lanes.open).toBe(2)
   }
 })

@@ -9,13 +9,12 @@ import type { EngineOptions } from './engine-options.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import type { HotpathEngine } from './orm/hotpath-connection.ts'
 import { borrowerStack } from './pool/borrower-stack.ts'
-import { ConnectionPool, type ConnectionPoolOptions } from './pool/connection-pool.ts'
-import { PooledConnection, type ConnectionObserver, type Executed } from './pool/pooled-connection.ts'
-import { ReadLanes } from './pool/read-lanes.ts'
+import type { ConnectionPool } from './pool/connection-pool.ts'
+import { ConnectionSources } from './pool/connection-sources.ts'
+import type { Executed, PooledConnection } from './pool/pooled-connection.ts'
 import type { Answer } from './pool/wire-query.ts'
 import { QueryRunner } from './query-runner.ts'
 import { createConnectBreaker, type ConnectBreaker } from './recovery/connect-breaker.ts'
-import { ReplicaSet } from './replicas/replica-set.ts'
 import type { RequestContext } from './request-context.ts'
 import { Invalidation } from './results/invalidation.ts'
 import { MemoryResults } from './results/memory-results.ts'
@@ -29,6 +28,7 @@ import { QueryStatistics } from './statistics/query-statistics.ts'
 import { RepeatedQueries } from './statistics/repeated-queries.ts'
 import { SlowQueries } from './statistics/slow-queries.ts'
 import type { FormatDate } from './statements/encode-value.ts'
+import type { SqlAnalysis } from './statements/sql-analysis.ts'
 import { StatementCall } from './statements/statement-call.ts'
 import { StatementCatalog } from './statements/statement-catalog.ts'
 
@@ -56,9 +56,7 @@ const DESCRIBE_WAIT_MS = 1_000
 
 /** Puts the parts together: pool, statements, results and statistics, between the ORM above and PostgreSQL below. */
 export class Engine implements HotpathEngine {
-  readonly pool: ConnectionPool
-  readonly lanes: ReadLanes
-  readonly replicas: ReplicaSet<ConnectionPool>
+  readonly sources: ConnectionSources
   readonly statements: StatementCatalog
   readonly catalog = new SchemaCatalog()
   readonly statistics: QueryStatistics
@@ -73,11 +71,6 @@ export class Engine implements HotpathEngine {
   readonly #results: QueryResults
   readonly #runner: QueryRunner
   readonly #slow: SlowQueries
-  readonly #explainer: AutoExplain
-  readonly #replicaPools: readonly ConnectionPool[]
-  /** Which pool a connection is of: it is told of its losses and returns. */
-  readonly #pools = new WeakMap<PooledConnection, ConnectionPool>()
-  readonly #observer: ConnectionObserver
   #isLoadingCatalog = false
   readonly #borrower = new AsyncLocalStorage<Borrower>()
 
@@ -85,7 +78,6 @@ export class Engine implements HotpathEngine {
     const { clock, background, events } = deps
     this.#deps = deps
     this.#options = options
-    this.#observer = this.#createObserver()
     const detach = (work: () => Promise<void>): void => background.run('database.detached', work)
     this.versions = new TableVersions(() => clock.monotonic())
     this.statistics = new QueryStatistics(options.statistics)
@@ -96,12 +88,8 @@ export class Engine implements HotpathEngine {
       onWritten: (effect) => this.#written(effect),
     })
     const isTrusted = (): boolean => this.invalidation.isTrusted && this.catalog.isLoaded
-    this.#explainer = new AutoExplain(options.statistics.slowAfterMs)
     this.memory = new MemoryResults({ clock, versions: this.versions, isTrusted }, options.results)
-    this.pool = this.#createPool(deps.client, options.pool)
-    this.lanes = this.#createLanes()
-    this.#replicaPools = options.replicas.urls.map((url) => this.#createReplicaPool(url))
-    this.replicas = this.#createReplicas()
+    this.sources = this.#createSources(new AutoExplain(options.statistics.slowAfterMs))
     this.statements = new StatementCatalog(
       { describe: (text, oids) => this.#describe(text, oids), detach, formatDate: deps.formatDate },
       { ...TEXTS, prepareFromUse: options.prepared.enabled ? options.prepared.fromUse : Number.POSITIVE_INFINITY },
@@ -109,7 +97,7 @@ export class Engine implements HotpathEngine {
     this.#runner = new QueryRunner({
       clock,
       pool: this.pool,
-      lanes: this.lanes,
+      lanes: this.sources.lanes,
       replicaFor: (call) => this.#replicaFor(call),
       recentMs: ({ analysis }) => this.statistics.recentMs(analysis.fingerprint),
       isRepeatable: (call) => this.#isRepeatable(call),
@@ -138,20 +126,13 @@ export class Engine implements HotpathEngine {
     }
   }
 
-  /** Rejects when the primary cannot be reached; replicas and lanes may come later. */
-  async start(): Promise<void> {
-    await this.pool.warmUp()
-    await this.loadCatalog()
-    await this.lanes.start()
-    await Promise.allSettled(this.#replicaPools.map((pool) => pool.warmUp()))
-    await this.replicas.start()
+  get pool(): ConnectionPool {
+    return this.sources.primary
   }
 
   async stop(drainMs: number): Promise<void> {
-    this.replicas.stop()
     this.invalidation[Symbol.dispose]()
-    await Promise.all([this.pool, ...this.#replicaPools].map((pool) => pool.stop(drainMs)))
-    await this.lanes.stop()
+    await this.sources.stop(drainMs)
   }
 
   async run(call: StatementCall): Promise<Answer> {
@@ -196,88 +177,37 @@ export class Engine implements HotpathEngine {
     return { analysis: this.statements.analyze(sql), identity: null }
   }
 
-  #createLanes(): ReadLanes {
-    const { clock, background, client } = this.#deps
-    // `pipeline` is new in pg 8.23 and not in its types yet.
-    const pipelined: ClientConfig & { readonly pipeline: true } = { ...client, pipeline: true }
-    const create = (): PooledConnection => this.#createConnection(pipelined)
-    return new ReadLanes({ clock, background, create }, this.#options.lanes)
-  }
-
-  #createReplicaPool(url: string): ConnectionPool {
-    const { client } = this.#deps
-    const { pool, replicas } = this.#options
-    const options = { ...pool, size: replicas.poolSize, overflow: 0 }
-    return this.#createPool({ ...client, connectionString: url }, options)
-  }
-
-  #createReplicas(): ReplicaSet<ConnectionPool> {
-    const { clock, background } = this.#deps
-    return new ReplicaSet(
-      {
-        clock,
-        background,
-        versions: this.versions,
-        primaryPosition: () => positionOf(this.pool, 'pg_current_wal_lsn()'),
-        replicas: this.#replicaPools.map((pool) => ({
-          pool,
-          position: () => positionOf(pool, 'pg_last_wal_replay_lsn()'),
-        })),
+  #createSources(explainer: AutoExplain): ConnectionSources {
+    const { clock, random, background, events, client, formatDate } = this.#deps
+    const observer = {
+      analyze: (text: string) => this.statements.analyze(text),
+      effectOf: (analysis: SqlAnalysis) => this.catalog.tablesWritten(analysis),
+      announcement: (effect: WriteEffect) => this.invalidation.announcement(effect),
+      committed: (effect: WriteEffect) => this.invalidation.committed(effect),
+      executed: (execution: Executed) => {
+        this.statistics.executed(execution)
+        this.#slow.executed(execution)
       },
-      this.#options.replicas,
+    }
+    const common = { clock, random, background, client, formatDate, observer }
+    const { breaker, versions } = this
+    return new ConnectionSources(
+      {
+        ...common,
+        breaker,
+        versions,
+        setUp: (connection) => explainer.setUp(connection),
+        prepare: (connection) => this.#prepareHottest(connection),
+        onLeak: (leak) => events.leak?.(leak),
+      },
+      this.#options,
     )
   }
 
   #replicaFor({ context, analysis }: StatementCall): ConnectionPool | null {
     if (context?.mayUseReplica !== true) return null
     const tables = this.catalog.tablesRead(analysis)
-    return tables === null ? null : this.replicas.choose(tables)
-  }
-
-  #createConnection(client: ClientConfig): PooledConnection {
-    const { clock, formatDate } = this.#deps
-    const { prepared, statementTimeoutMs } = this.#options
-    return new PooledConnection(clock, this.#observer, { client, prepared, statementTimeoutMs, formatDate })
-  }
-
-  #createPool(client: ClientConfig, options: ConnectionPoolOptions): ConnectionPool {
-    const { clock, random, background, events } = this.#deps
-    const pool: ConnectionPool = new ConnectionPool(
-      {
-        clock,
-        random,
-        background,
-        guard: (open) => this.breaker.guard(open),
-        create: () => {
-          const connection = this.#createConnection(client)
-          this.#pools.set(connection, pool)
-          return connection
-        },
-        setUp: (connection) => this.#explainer.setUp(connection),
-        prepare: (connection) => this.#prepareHottest(connection),
-        onLeak: (leak) => events.leak?.(leak),
-      },
-      options,
-    )
-    return pool
-  }
-
-  #createObserver(): ConnectionObserver {
-    return {
-      analyze: (text) => this.statements.analyze(text),
-      effectOf: (analysis) => this.catalog.tablesWritten(analysis),
-      announcement: (effect) => this.invalidation.announcement(effect),
-      committed: (effect) => this.invalidation.committed(effect),
-      executed: (execution) => {
-        this.statistics.executed(execution)
-        this.#slow.executed(execution)
-      },
-      lost: (connection) => {
-        this.lanes.forget(connection)
-        this.#pools.get(connection)?.forget(connection)
-      },
-      released: (connection) => this.#pools.get(connection)?.release(connection),
-    }
+    return tables === null ? null : this.sources.replicas.choose(tables)
   }
 
   /** For Kysely: transactions, streams and its own queries. Whoever forgets to give back is found by the stack. */
@@ -322,15 +252,5 @@ export class Engine implements HotpathEngine {
     const explain = new StatementCall({ text: sql, name: null, parameters: null }, this.#unknown(sql), null)
     const [row] = (await this.#runner.run(explain)).rows
     return JSON.stringify(row?.['QUERY PLAN'])
-  }
-}
-
-async function positionOf(pool: ConnectionPool, position: string): Promise<bigint> {
-  const connection = await pool.acquire()
-  try {
-    const [row] = await connection.ask(`select (${position} - '0/0')::text as bytes`)
-    return BigInt(String(row?.['bytes']))
-  } finally {
-    pool.release(connection)
   }
 }

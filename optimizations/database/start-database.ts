@@ -88,8 +88,9 @@ async function startOptimized(
   late.engine = engine
   const database = new OptimizedDatabase({ ...common, orm, engine, listener, drainMs: options.drainMs ?? DRAIN_MS })
   try {
+    await engine.sources.start()
     await listener.start()
-    await engine.start()
+    await engine.loadCatalog()
   } catch (error) {
     await database.stop()
     throw unreachable(options.url, error)

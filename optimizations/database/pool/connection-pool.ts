@@ -1,13 +1,12 @@
 import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
-import type { Clock } from '#optimizations/kernel/clock.ts'
 import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
-import type { Random } from '#optimizations/kernel/random.ts'
 import type { PoolStats } from '../database-stats.ts'
-import { DatabaseError, sqlStateOf } from '../errors.ts'
+import { DatabaseError } from '../errors.ts'
+import { ConnectionOpener, type ConnectionOpenerDeps, type ConnectionOpenerOptions } from './connection-opener.ts'
 import type { PooledConnection } from './pooled-connection.ts'
 import { WaitingLine, type Waiter } from './waiting-line.ts'
 
-export interface ConnectionPoolOptions {
+export interface ConnectionPoolOptions extends ConnectionOpenerOptions {
   /** Kept open. */
   readonly size: number
   /** Opened above `size` when all are taken. */
@@ -15,11 +14,8 @@ export interface ConnectionPoolOptions {
   /** How long an idle connection above `size` lingers, so that the next burst finds it. */
   readonly lingerMs: number
   readonly acquireTimeoutMs: number
-  readonly connectTimeoutMs: number
   /** More waiters than this are refused at once. */
   readonly maxWaiting: number
-  /** Each connection is replaced at an age drawn between 90 and 100 percent of this, so that they do not go together. */
-  readonly maxLifetimeMs: number
   /** A connection that was idle for longer is asked for a sign of life before it is lent. */
   readonly validateAfterIdleMs: number
   /** A loan that lasts longer is reported with the stack of its borrower. */
@@ -32,18 +28,8 @@ export interface Leak {
   readonly requestId: string | undefined
 }
 
-export interface ConnectionPoolDeps {
-  readonly clock: Clock
-  readonly random: Random
+export interface ConnectionPoolDeps extends ConnectionOpenerDeps {
   readonly background: BackgroundTasks
-  /** Makes a connection that tells this pool of its loss and release; `open` is called here. */
-  readonly create: () => PooledConnection
-  /** Runs the opening: a breaker refuses here while the server is known to be away. */
-  readonly guard: <T>(open: () => Promise<T>) => Promise<T>
-  /** What every connection is told before it is lent. */
-  readonly setUp: (connection: PooledConnection) => Promise<void>
-  /** What a connection is made ready with while nobody waits for it yet. */
-  readonly prepare: (connection: PooledConnection) => Promise<void>
   readonly onLeak: (leak: Leak) => void
 }
 
@@ -55,12 +41,8 @@ export interface AcquireOptions {
   readonly stack?: Error | undefined
 }
 
-const LIFETIME_JITTER = 0.1
 const VALIDATION_TIMEOUT_MS = 1_000
-/** After the server refused a connection for having too many (53300), how long none is added. */
-const GROWTH_PAUSE_MS = 5_000
 const USAGE_WEIGHT = 0.05
-const TOO_MANY_CONNECTIONS = '53300'
 
 /**
  * Lends connections: the most recently used first, so that caches are warm and surplus ones fall idle; waiters in the
@@ -73,12 +55,12 @@ export class ConnectionPool {
   #idle: PooledConnection[] = []
   readonly #lent = new Set<PooledConnection>()
   readonly #line: WaitingLine<PooledConnection>
-  readonly #times = { acquire: new LatencyHistogram(), usage: new LatencyHistogram(), create: new LatencyHistogram() }
+  readonly #times = { acquire: new LatencyHistogram(), usage: new LatencyHistogram() }
+  readonly #opener: ConnectionOpener
   readonly #stopped = Promise.withResolvers<void>()
   /** On their way in: being opened, or asked for a sign of life. */
   #opening = 0
   #closing = 0
-  #growthPausedUntil = Number.NEGATIVE_INFINITY
   /** Connections that were idle at the last loss may have been lost with it, unnoticed. */
   #suspectUntil = Number.NEGATIVE_INFINITY
   /** A moving mean, by which the wait at the end of the line is foretold. */
@@ -86,11 +68,12 @@ export class ConnectionPool {
   #generation = 0
   #isStopping = false
   #sweeper: Disposable | null = null
-  #counts = { invalid: 0, acquireTimeouts: 0, leaks: 0, opened: 0 }
+  #counts = { invalid: 0, acquireTimeouts: 0, leaks: 0 }
 
   constructor(deps: ConnectionPoolDeps, options: ConnectionPoolOptions) {
     this.#deps = deps
     this.#options = options
+    this.#opener = new ConnectionOpener(deps, options)
     this.#line = new WaitingLine(deps.clock, () => (this.#counts.acquireTimeouts += 1))
   }
 
@@ -104,8 +87,8 @@ export class ConnectionPool {
 
   /** Opens the base connections, all at once. Rejects when not one can be opened. */
   async warmUp(): Promise<void> {
-    const opened = await Promise.allSettled(Array.from({ length: this.#options.size }, () => this.#open()))
-    for (const result of opened) if (result.status === 'fulfilled') this.#offer(result.value)
+    const missing = Math.max(0, this.#options.size - this.total)
+    const opened = await Promise.allSettled(Array.from({ length: missing }, () => this.#open()))
     const failed = opened.find((result) => result.status === 'rejected')
     if (this.total === 0 && failed !== undefined) throw failed.reason
     this.#scheduleSweep()
@@ -182,13 +165,13 @@ export class ConnectionPool {
       overflow: Math.max(0, this.total - size),
       totalConnections: this.total,
       invalidConnections: this.#counts.invalid,
-      openedConnections: this.#counts.opened,
+      openedConnections: this.#opener.opened,
       waiting: this.#line.length,
       acquireTimeouts: this.#counts.acquireTimeouts,
       leaks: this.#counts.leaks,
       acquire: this.#times.acquire.snapshot(),
       usage: this.#times.usage.snapshot(),
-      create: this.#times.create.snapshot(),
+      create: this.#opener.times.snapshot(),
     }
   }
 
@@ -247,7 +230,7 @@ export class ConnectionPool {
         else this.#serve()
       })
     }
-    while (this.#line.length > this.#opening && this.total < this.#ceiling()) {
+    while (this.#line.length > this.#opening && this.total < this.max && !this.#opener.isPaused) {
       this.#deps.background.run('database.pool', () => this.#grow())
     }
   }
@@ -263,18 +246,10 @@ export class ConnectionPool {
     return await connection.isAlive(VALIDATION_TIMEOUT_MS)
   }
 
-  #ceiling(): number {
-    const isPaused = this.#deps.clock.monotonic() < this.#growthPausedUntil
-    return isPaused ? 0 : this.max
-  }
-
   async #grow(): Promise<void> {
     try {
-      this.#offer(await this.#open())
+      await this.#open()
     } catch (error) {
-      if (sqlStateOf(error) === TOO_MANY_CONNECTIONS) {
-        this.#growthPausedUntil = this.#deps.clock.monotonic() + GROWTH_PAUSE_MS
-      }
       // As long as something is lent or on its way, those in line may still be served by it.
       if (this.total === 0) this.#line.rejectAll(error)
       else if (this.#lent.size === 0) this.#line.shift()?.reject(error)
@@ -282,44 +257,16 @@ export class ConnectionPool {
     this.#settleIfEmpty()
   }
 
-  async #open(): Promise<PooledConnection> {
+  /** Counted in one place or another at every moment, so that there are never more than `max`. */
+  async #open(): Promise<void> {
     this.#opening += 1
-    const startedAt = this.#deps.clock.monotonic()
+    let connection: PooledConnection
     try {
-      const connection = await this.#deps.guard(() => this.#connect())
-      const now = this.#deps.clock.monotonic()
-      this.#times.create.record(now - startedAt)
-      this.#counts.opened += 1
-      connection.expiresAt = now + this.#options.maxLifetimeMs * (1 - LIFETIME_JITTER * this.#deps.random())
-      return connection
+      connection = await this.#opener.open(() => this.#line.length > 0)
     } finally {
       this.#opening -= 1
     }
-  }
-
-  async #connect(): Promise<PooledConnection> {
-    const connection = this.#deps.create()
-    const { connectTimeoutMs } = this.#options
-    let isLate = false
-    const late = this.#deps.clock.schedule(connectTimeoutMs, () => {
-      isLate = true
-      connection.destroy()
-    })
-    try {
-      await connection.open()
-      await this.#deps.setUp(connection)
-      if (this.#line.length === 0) await this.#deps.prepare(connection)
-      return connection
-    } catch (error) {
-      await connection.close()
-      if (!isLate) throw error
-      throw new DatabaseError('pool_connect_timeout', `PostgreSQL did not answer within ${connectTimeoutMs} ms`, {
-        retryable: true,
-        cause: error,
-      })
-    } finally {
-      late[Symbol.dispose]()
-    }
+    this.#offer(connection)
   }
 
   /** To the first in line, or to the idle ones. */

@@ -2,11 +2,12 @@ import { Client, type ClientConfig } from 'pg'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { DatabaseError, isConnectionLoss, sqlStateOf } from '../errors.ts'
-import { NO_EFFECT, mergeEffects, type WriteEffect } from '../results/write-effect.ts'
+import { NO_EFFECT, type WriteEffect } from '../results/write-effect.ts'
 import { encodeValue, type FormatDate } from '../statements/encode-value.ts'
 import type { SqlAnalysis } from '../statements/sql-analysis.ts'
 import { StatementCall } from '../statements/statement-call.ts'
 import { requestCancel } from './cancel-request.ts'
+import { PendingWrites } from './pending-writes.ts'
 import { PreparedStatements, type PreparedLimits } from './prepared-statements.ts'
 import type { FieldDescription, TypeParser } from './wire-connection.ts'
 import { DescribeQuery, WireQuery, type Answer, type WireStatement } from './wire-query.ts'
@@ -77,7 +78,7 @@ export class PooledConnection {
   readonly #observer: ConnectionObserver
   readonly #options: PooledConnectionOptions
   readonly #parsers = new Map<number, TypeParser>()
-  #pending: WriteEffect = NO_EFFECT
+  readonly #pending = new PendingWrites()
   #notices: string[] = []
   #isLost = false
   #mayBeCancelledLate = false
@@ -164,10 +165,7 @@ export class PooledConnection {
   }
 
   release(): void {
-    if (this.#pending !== NO_EFFECT && !this.isInTransaction) {
-      this.#observer.committed(this.#pending)
-      this.#pending = NO_EFFECT
-    }
+    if (!this.isInTransaction) this.#publish()
     this.#observer.released(this)
   }
 
@@ -176,7 +174,7 @@ export class PooledConnection {
     context?.signal?.throwIfAborted()
     const effect = this.#observer.effectOf(analysis)
     const endsTransaction = analysis.verb === 'commit' || analysis.verb === 'end'
-    if (endsTransaction && this.#client.getTransactionStatus() === 'T') await this.#announce(this.#pending)
+    if (endsTransaction && this.#client.getTransactionStatus() === 'T') await this.#announce(this.#pending.effect)
     const startedAt = this.#clock.monotonic()
     this.#notices = []
     const query = new WireQuery(
@@ -213,7 +211,7 @@ export class PooledConnection {
 
   /** `pg` runs a cursor by itself. What it writes counts as done when the connection comes back. */
   #stream(cursor: Streamed): Streamed {
-    this.#pending = mergeEffects(this.#pending, this.#observer.effectOf(this.#observer.analyze(cursor.text)))
+    this.#pending.add(this.#observer.effectOf(this.#observer.analyze(cursor.text)))
     return this.#client.query(cursor as never)
   }
 
@@ -249,22 +247,17 @@ export class PooledConnection {
     cut[Symbol.dispose]()
   }
 
-  /** Keeps account of what stands written in the open transaction, and tells when it came into force. */
+  /** Tells what the statement brought into force. */
   async #settle({ kind }: SqlAnalysis, effect: WriteEffect, answer: Answer | null): Promise<void> {
-    const before = this.#pending
-    if (effect !== NO_EFFECT) this.#pending = mergeEffects(before, effect)
-    if (this.#pending === NO_EFFECT) return
-    // COMMIT AND CHAIN is in the next transaction at once. A connection that broke may have committed before it did.
-    const isOver = answer?.command === 'COMMIT' || this.#isLost || !this.isInTransaction
-    if (!isOver) return
-    const written = this.#pending
-    this.#pending = NO_EFFECT
-    // Several statements, or a procedure, may have committed before their end or their failure.
-    const isRolledBack = kind !== 'other' && !this.#isLost && (answer === null || answer.command === 'ROLLBACK')
-    if (isRolledBack) return
+    const isAlone = this.#pending.effect === NO_EFFECT
+    this.#pending.add(effect)
+    if (this.#pending.effect === NO_EFFECT) return
+    const { isInTransaction, isLost } = this
+    const written = this.#pending.settle({ kind, command: answer?.command ?? null, isInTransaction, isLost })
+    if (written === NO_EFFECT) return
     this.#observer.committed(written)
     // A statement by itself is committed already; its announcement follows it on the same connection.
-    if (before === NO_EFFECT && !this.#isLost) await this.#announce(written).catch(() => undefined)
+    if (isAlone && !isLost) await this.#announce(written).catch(() => undefined)
   }
 
   async #announce(effect: WriteEffect): Promise<void> {
@@ -298,9 +291,13 @@ export class PooledConnection {
   #lose(): void {
     if (this.#isLost) return
     this.#isLost = true
-    if (this.#pending !== NO_EFFECT) this.#observer.committed(this.#pending)
-    this.#pending = NO_EFFECT
+    this.#publish()
     this.#observer.lost(this)
+  }
+
+  #publish(): void {
+    const written = this.#pending.take()
+    if (written !== NO_EFFECT) this.#observer.committed(written)
   }
 }
 

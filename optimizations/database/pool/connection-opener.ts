@@ -1,0 +1,94 @@
+import type { Clock } from '#optimizations/kernel/clock.ts'
+import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
+import type { Random } from '#optimizations/kernel/random.ts'
+import { DatabaseError, sqlStateOf } from '../errors.ts'
+import type { PooledConnection } from './pooled-connection.ts'
+
+export interface ConnectionOpenerDeps {
+  readonly clock: Clock
+  readonly random: Random
+  /** Makes a connection that tells its pool of its loss and release. */
+  readonly create: () => PooledConnection
+  /** Runs the opening: a breaker refuses here while the server is known to be away. */
+  readonly guard: <T>(open: () => Promise<T>) => Promise<T>
+  /** What every connection is told before it is lent. */
+  readonly setUp: (connection: PooledConnection) => Promise<void>
+  /** What a connection is made ready with while nobody waits for it yet. */
+  readonly prepare: (connection: PooledConnection) => Promise<void>
+}
+
+export interface ConnectionOpenerOptions {
+  readonly connectTimeoutMs: number
+  /** Each connection is replaced at an age drawn between 90 and 100 percent of this, so that they do not go together. */
+  readonly maxLifetimeMs: number
+}
+
+const LIFETIME_JITTER = 0.1
+/** After the server refused a connection for having too many (53300), how long none is added. */
+const GROWTH_PAUSE_MS = 5_000
+const TOO_MANY_CONNECTIONS = '53300'
+
+/** Opens connections and knows how that has gone. */
+export class ConnectionOpener {
+  readonly times = new LatencyHistogram()
+  readonly #deps: ConnectionOpenerDeps
+  readonly #options: ConnectionOpenerOptions
+  #pausedUntil = Number.NEGATIVE_INFINITY
+  #opened = 0
+
+  constructor(deps: ConnectionOpenerDeps, options: ConnectionOpenerOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  get opened(): number {
+    return this.#opened
+  }
+
+  /** Whether the server said of late that it has no more connections to give. */
+  get isPaused(): boolean {
+    return this.#deps.clock.monotonic() < this.#pausedUntil
+  }
+
+  async open(isAwaited: () => boolean): Promise<PooledConnection> {
+    const { clock, guard, random } = this.#deps
+    const startedAt = clock.monotonic()
+    try {
+      const connection = await guard(() => this.#connect(isAwaited))
+      const now = clock.monotonic()
+      this.times.record(now - startedAt)
+      this.#opened += 1
+      connection.expiresAt = now + this.#options.maxLifetimeMs * (1 - LIFETIME_JITTER * random())
+      return connection
+    } catch (error) {
+      if (sqlStateOf(error) === TOO_MANY_CONNECTIONS) this.#pausedUntil = clock.monotonic() + GROWTH_PAUSE_MS
+      throw error
+    }
+  }
+
+  async #connect(isAwaited: () => boolean): Promise<PooledConnection> {
+    const { clock, create, setUp, prepare } = this.#deps
+    const { connectTimeoutMs } = this.#options
+    const connection = create()
+    let isLate = false
+    const late = clock.schedule(connectTimeoutMs, () => {
+      isLate = true
+      connection.destroy()
+    })
+    try {
+      await connection.open()
+      await setUp(connection)
+      if (!isAwaited()) await prepare(connection)
+      return connection
+    } catch (error) {
+      await connection.close()
+      if (!isLate) throw error
+      throw new DatabaseError('pool_connect_timeout', `PostgreSQL did not answer within ${connectTimeoutMs} ms`, {
+        retryable: true,
+        cause: error,
+      })
+    } finally {
+      late[Symbol.dispose]()
+    }
+  }
+}
