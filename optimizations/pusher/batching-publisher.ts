@@ -74,7 +74,7 @@ export class BatchingPublisher implements Publisher {
   ): Promise<PublishReceipt> {
     const events = this.#prepare(channel, { id: this.#newId(), event, data, options, isFromOutbox: false })
     this.#submit(events)
-    return new QueuedReceipt(events)
+    return receiptOf(events)
   }
 
   async publishMany(events: readonly EventToPublish[]): Promise<readonly PublishReceipt[]> {
@@ -82,7 +82,7 @@ export class BatchingPublisher implements Publisher {
       this.#prepare(channel, { id: this.#newId(), event, data, options, isFromOutbox: false }),
     )
     this.#submit(prepared.flat())
-    return prepared.map((its) => new QueuedReceipt(its))
+    return prepared.map(receiptOf)
   }
 
   /** For the relay: queues an event of the outbox, and answers its end. */
@@ -91,7 +91,7 @@ export class BatchingPublisher implements Publisher {
     const draft = { id: wireId(event.id), event: event.event, data: event.data, options, isFromOutbox: true }
     const events = this.#prepare(event.channel, draft)
     this.#submit(events)
-    return new QueuedReceipt(events).settled
+    return receiptOf(events).settled
   }
 
   health(): Promise<Health> {
@@ -206,21 +206,12 @@ export class BatchingPublisher implements Publisher {
 
 const SEVERITY = ['delivered', 'coalesced', 'released', 'expired', 'refused', 'dead_lettered'] as const
 
-/** The receipt of an event; on several channels it ended as badly as the worst of them. */
-class QueuedReceipt implements PublishReceipt {
-  readonly id: string
-  readonly #events: readonly QueuedEvent[]
-
-  constructor(events: readonly QueuedEvent[]) {
-    this.#events = events
-    this.id = events[0]?.input.id ?? ''
-  }
-
-  get settled(): Promise<EventOutcome> {
-    const [only] = this.#events
-    if (this.#events.length === 1 && only !== undefined) return only.settled
-    return Promise.all(this.#events.map((event) => event.settled)).then((ends) =>
-      ends.reduce((worst, end) => (SEVERITY.indexOf(end.outcome) > SEVERITY.indexOf(worst.outcome) ? end : worst)),
-    )
-  }
+/** An event on one channel is its own receipt; on several channels it ended as badly as the worst of them. */
+function receiptOf(events: readonly QueuedEvent[]): PublishReceipt {
+  const [first] = events as readonly [QueuedEvent]
+  if (events.length === 1) return first
+  const settled = Promise.all(events.map((event) => event.settled))
+  const worse = (one: EventOutcome, other: EventOutcome): EventOutcome =>
+    SEVERITY.indexOf(other.outcome) > SEVERITY.indexOf(one.outcome) ? other : one
+  return { id: first.id, settled: settled.then((ends) => ends.reduce(worse)) }
 }

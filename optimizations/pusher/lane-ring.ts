@@ -7,9 +7,15 @@ const COMPACT_FROM = 256
  * (A Set would do the same in less code, but its front fills with holes, and looking for the first element walks them.)
  */
 export class LaneRing {
+  /** Its lanes go after those of a higher class that have waited so much less: no lane starves. */
+  readonly headStartMs: number
   #lanes: ChannelLane[] = []
   #tickets: number[] = []
   #head = 0
+
+  constructor(headStartMs: number) {
+    this.headStartMs = headStartMs
+  }
 
   enter(lane: ChannelLane, ticket: number): void {
     lane.ticket = ticket

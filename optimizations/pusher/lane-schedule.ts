@@ -2,7 +2,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import { isEncryptedChannel, PUSHER_LIMITS } from './event-limits.ts'
 import { ChannelLane } from './channel-lane.ts'
 import { LaneRing } from './lane-ring.ts'
-import type { PriorityClass, QueuedEvent } from './queued-event.ts'
+import type { QueuedEvent } from './queued-event.ts'
 
 /** What goes into one request, with the lanes that wait for its answer. */
 export interface Shipment {
@@ -20,11 +20,6 @@ export interface LaneScheduleOptions {
   readonly channelEventsPerBatch: number
 }
 
-/**
- * A lane of lower priority goes first once it has waited so much longer: no lane starves. By class, in milliseconds;
- * `immediate` is 0.
- */
-const HEAD_START_MS = [0, 0, 1_000, 5_000] as const
 /** Empty lanes are kept for their next event, which names the last one; up to so many channels. */
 const MAX_KEPT_LANES = 10_000
 
@@ -37,7 +32,8 @@ export class LaneSchedule {
   readonly #options: LaneScheduleOptions
   readonly #onReady: () => void
   readonly #lanes = new Map<string, ChannelLane>()
-  readonly #rings = [new LaneRing(), new LaneRing(), new LaneRing(), new LaneRing()] as const
+  /** By priority class. */
+  readonly #rings = [new LaneRing(0), new LaneRing(0), new LaneRing(1_000), new LaneRing(5_000)] as const
   #ready = 0
   #lastTicket = 0
 
@@ -210,11 +206,11 @@ export class LaneSchedule {
   #next(): ChannelLane | undefined {
     let best: ChannelLane | undefined
     let bestAt = Infinity
-    for (const [priorityClass, headStartMs] of HEAD_START_MS.entries()) {
-      const lane = this.#rings[priorityClass as PriorityClass].first()
-      if (lane === undefined || lane.readySince + headStartMs >= bestAt) continue
+    for (const ring of this.#rings) {
+      const lane = ring.first()
+      if (lane === undefined || lane.readySince + ring.headStartMs >= bestAt) continue
       best = lane
-      bestAt = lane.readySince + headStartMs
+      bestAt = lane.readySince + ring.headStartMs
     }
     return best
   }

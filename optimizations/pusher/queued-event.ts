@@ -1,5 +1,5 @@
 import type { EventOutcome, EventOutcomeKind } from './event-outcome.ts'
-import type { EventPriority } from './publisher.ts'
+import type { EventPriority, PublishReceipt } from './publisher.ts'
 
 /** 0 goes first. `immediate` is a class of its own, above the three priorities. */
 export type PriorityClass = 0 | 1 | 2 | 3
@@ -33,7 +33,7 @@ export interface ChannelGroup {
 }
 
 /** One event on its way to one channel: from acceptance until its one end. */
-export class QueuedEvent {
+export class QueuedEvent implements PublishReceipt {
   readonly input: QueuedEventInput
   group: ChannelGroup | undefined
   attempts = 0
@@ -49,6 +49,10 @@ export class QueuedEvent {
 
   constructor(input: QueuedEventInput) {
     this.input = input
+  }
+
+  get id(): string {
+    return this.input.id
   }
 
   get end(): EventOutcome | undefined {
