@@ -38,7 +38,7 @@ test(
     // 8 s at 100/s: 7.5 % of the arrivals fall into the freeze and wait for its end, evenly from 600 ms down to 0.
     const block = await untilSound(
       () => drive({ medianMs: 5, freezeAt: 300, freezeMs: 600 }, constantRate(100, 8_000)),
-      (measured) => voidReasonsOf([measured], 10),
+      (measured) => voidReasonsOf([measured], 20),
       3,
     )
     const p95 = quantileOf(latencies(block), 0.95)
