@@ -52,7 +52,7 @@ export class NotificationListener implements AsyncDisposable {
     this.#plan()
   }
 
-  /** Calls `listener` with the payload of every message on `channel`, and with '' after each return. */
+  /** Calls `listener` with the payload of every message on `channel`, and with '' whenever some may have been missed. */
   on(channel: string, listener: Listener): Disposable {
     const known = this.#listeners.get(channel)
     const listeners = known ?? new Set<Listener>()
@@ -122,10 +122,16 @@ export class NotificationListener implements AsyncDisposable {
     late[Symbol.dispose]()
   }
 
+  /** What was sent before the server listened is lost: hence the message of our own behind it. */
   #listen(client: Client, channel: string): void {
-    this.#deps.background.run('database.listen', () =>
-      client.query(`listen ${escapeIdentifier(channel)}`).catch(() => this.#lose(client)),
-    )
+    this.#deps.background.run('database.listen', async () => {
+      try {
+        await client.query(`listen ${escapeIdentifier(channel)}`)
+        this.#deliver(channel, '')
+      } catch {
+        this.#lose(client)
+      }
+    })
   }
 
   #lose(client: Client | null): void {

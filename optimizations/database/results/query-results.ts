@@ -151,10 +151,11 @@ export class QueryResults {
   }
 }
 
-/** Exact: text, parameters with their types, and whose they are. */
+/** Exact: text, parameters with their types, and whose they are; the same in whichever form it is sent. */
 function keyOf({ statement, identity, context }: StatementCall): string {
-  const { text, parameters } = identity === null ? statement : { text: identity.text, parameters: identity.bound }
-  return `${context?.scope ?? ''}\n${text}\n${parameters === null ? '' : JSON.stringify(parameters)}`
+  const { text } = identity ?? statement
+  const { signature, values } = identity?.bound ?? { signature: '', values: statement.parameters?.values ?? [] }
+  return `${context?.scope ?? ''}\n${text}\n${signature}${JSON.stringify(values)}`
 }
 
 function isFlatRow(row: Row): boolean {
