@@ -16,9 +16,11 @@ import { RequestMetrics } from '#server/http/request-metrics.ts'
 import type { RequestTiming } from '#server/http/request-timer.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
+import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
 import { classRoutes } from '#server/routes/classes.ts'
 import { healthRoutes } from '#server/routes/health.ts'
+import { leaderboardRoutes } from '#server/routes/leaderboard.ts'
 import { lessonRoutes } from '#server/routes/lessons.ts'
 import { metricsRoutes } from '#server/routes/metrics.ts'
 import { notificationRoutes } from '#server/routes/notifications.ts'
@@ -62,6 +64,8 @@ function apiOf({ services, tokens, optimizations }: AppDeps, options: AppOptions
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
+  assessmentRoutes(api, services)
+  leaderboardRoutes(api, services)
   notificationRoutes(api, services)
   realtimeRoutes(api, services)
   adminRoutes(api, optimizations)

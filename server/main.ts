@@ -6,10 +6,12 @@ import { createApp } from '#server/app.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
+import { answerClientErrors } from '#server/http/client-error.ts'
 import { createDrain } from '#server/http/drain.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { startRateLimits } from '#server/http/rate-limit/start-rate-limits.ts'
 import { createRequestTiming } from '#server/http/request-timer.ts'
+import { startLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createServices } from '#server/services/services.ts'
 
 // Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
@@ -65,13 +67,21 @@ async function run(config: Config): Promise<void> {
     { onError: (error) => logger.warn({ err: error }, 'rate limits are not enforced') },
   )
 
+  const services = createServices({
+    optimizations,
+    pusherApp: config.pusher,
+    leaderboardStore: config.optimize.cache
+      ? await startLeaderboardStore({ url: config.redisUrl, namespace: 'hotpath' })
+      : null,
+    onError: (reason, error) => logger.warn({ err: error }, reason),
+  })
   const drain = createDrain()
   const app = createApp(
     {
       logger,
       tokens: createAccessTokens(config.token),
       optimizations,
-      services: createServices({ optimizations, pusherApp: config.pusher }),
+      services,
       drain,
       timing,
       limits,
@@ -80,11 +90,13 @@ async function run(config: Config): Promise<void> {
   )
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }, app)
+  answerClientErrors(server)
   try {
     const url = await listen(server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
   } catch (error) {
     await limits[Symbol.asyncDispose]()
+    await services[Symbol.asyncDispose]()
     await optimizations.stop(0)
     throw error
   }
@@ -94,9 +106,10 @@ async function run(config: Config): Promise<void> {
   process.once('SIGINT', ask)
   const signal = await asked
   const outcome = await drain.finish(server, config.drain)
-  const { services, abandonedEvents } = await optimizations.stop(config.drain.timeoutMs)
+  await services[Symbol.asyncDispose]()
+  const stopped = await optimizations.stop(config.drain.timeoutMs)
   await limits[Symbol.asyncDispose]()
-  logger.info({ signal, outcome, services, abandonedEvents }, 'stopped')
+  logger.info({ signal, outcome, services: stopped.services, abandonedEvents: stopped.abandonedEvents }, 'stopped')
 }
 
 let config: Config | undefined

@@ -34,6 +34,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   invalid_request: 400,
   not_found: 404,
   conflict: 409,
+  key_reused: 422,
   deadline_exceeded: 503,
   pool_acquire_timeout: 503,
   pool_connect_timeout: 503,

@@ -1,19 +1,38 @@
 import { z } from 'zod'
 
-/** Text for people: no control characters, which PostgreSQL cannot even be asked about. */
-export const text = (maxLength: number) =>
-  z
-    .string()
-    .min(1)
-    .max(maxLength)
-    .regex(/^[^\p{Cc}]*$/u, 'has control characters')
+const CONTROLS = /\p{Cc}/u
+const CONTROLS_BUT_LINES = /[^\P{Cc}\r\n\t]/u
 
-/** Longer text: lines and tabs too. */
-export const prose = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .regex(/^(?:[^\p{Cc}]|[\r\n\t])*$/u, 'has control characters')
+// Not as a pattern of the schema: without the flag `u`, which JSON Schema cannot tell, it would mean something else.
+const isText = (value: string): boolean => value.isWellFormed() && !CONTROLS.test(value)
+const isProse = (value: string): boolean => value.isWellFormed() && !CONTROLS_BUT_LINES.test(value)
+const NO_TEXT = 'has characters that are no text'
+
+/** Text of one line. PostgreSQL takes neither a NUL nor half of a surrogate pair; the other controls are for nobody. */
+export const text = (maxLength: number) => z.string().min(1).max(maxLength).refine(isText, NO_TEXT)
+
+/** Text of any number of lines. */
+export const prose = (maxLength: number) => z.string().max(maxLength).refine(isProse, NO_TEXT)
+
+const DEEPEST = 32
+
+/** Whether PostgreSQL can keep it as jsonb. Without recursion: the depth comes from outside. */
+function isStorable(value: unknown): boolean {
+  const waiting: { readonly part: unknown; readonly depth: number }[] = [{ part: value, depth: 0 }]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { part, depth } = next
+    if (typeof part === 'string' && (part.includes('\0') || !part.isWellFormed())) return false
+    if (typeof part !== 'object' || part === null) continue
+    if (depth === DEEPEST) return false
+    for (const entry of Object.entries(part).flat()) waiting.push({ part: entry, depth: depth + 1 })
+  }
+  return true
+}
+
+/** Whatever else people want to keep with something. */
+export const FreeForm = z
+  .record(z.string(), z.unknown())
+  .refine(isStorable, `has characters that are no text, or is deeper than ${DEEPEST} levels`)
 
 export const IdParams = z.object({ id: z.uuid() })
 

@@ -1,6 +1,7 @@
 import { expect, test } from '@playwright/test'
 import type { AnswerValue, QuestionType } from '#server/entities/assessment.ts'
-import { gradeAnswers, levelOf, type GradableQuestion } from './grading.ts'
+import { levelOf } from './experience.ts'
+import { gradeAnswers, type GradableQuestion } from './grading.ts'
 
 const question = (type: QuestionType, correctAnswer: AnswerValue | null, points = 10): GradableQuestion => ({
   id: 'q',

@@ -55,10 +55,3 @@ export function gradeAnswers(questions: readonly GradableQuestion[], answers: Re
     isFinal: questions.every(({ correctAnswer }) => correctAnswer !== null),
   }
 }
-
-const XP_PER_LEVEL = 100
-
-/** Everybody begins at level 1. */
-export function levelOf(xp: number): number {
-  return 1 + Math.floor(xp / XP_PER_LEVEL)
-}

@@ -1,33 +1,49 @@
+import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import { createChannelAuthorizer, type ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
+import { createAssessmentReader, type AssessmentReader } from './assessments.ts'
 import { createChannelAccess } from './channel-access.ts'
 import { createClassAccess, type Viewer } from './class-access.ts'
 import { createClassService, type ClassService } from './classes.ts'
 import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
+import type { LeaderboardStore } from './leaderboard/leaderboard-store.ts'
+import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.ts'
 import { createLessonReader, type LessonReader } from './lessons.ts'
 import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
+import { createSubmissionService, type SubmissionService } from './submissions.ts'
 
 export interface ServicesDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'database' | 'publisher' | 'transaction'>
   readonly pusherApp: PusherApp
+  /** null where rankings are always asked of the database. Stopped together with the services. */
+  readonly leaderboardStore: LeaderboardStore | null
+  /** Told of every fault that no caller sees. */
+  readonly onError: (reason: string, error: unknown) => void
+  readonly clock?: Clock
 }
 
-/** All use cases of the application. */
-export interface Services {
+/** All use cases of the application. To be disposed of before the optimizations stop: they finish what they still do. */
+export interface Services extends AsyncDisposable {
   readonly channels: ChannelAuthorizer<Viewer>
   readonly signIn: SignInService
   readonly classes: ClassService
   readonly enrollments: EnrollmentService
   readonly lessons: LessonReader
   readonly progress: ProgressService
+  readonly assessments: AssessmentReader
+  readonly submissions: SubmissionService
+  readonly leaderboard: Leaderboard
   readonly notifications: NotificationService
 }
 
-export function createServices({ optimizations, pusherApp }: ServicesDeps): Services {
-  const { cache, database } = optimizations
+export function createServices(deps: ServicesDeps): Services {
+  const { optimizations, pusherApp, leaderboardStore, onError, clock = systemClock } = deps
+  const { cache, database, publisher } = optimizations
+  const tasks = new BackgroundTasks(onError, clock)
   const access = createClassAccess({ cache, database })
   const lessons = createLessonReader({ cache, database, access })
   const channelAccess = createChannelAccess(access)
@@ -35,18 +51,24 @@ export function createServices({ optimizations, pusherApp }: ServicesDeps): Serv
     app: pusherApp,
     policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
   })
+  const leaderboard = createLeaderboard({ database, publisher, access, clock, tasks, store: leaderboardStore })
   return {
     channels,
     signIn: createSignInService(database),
     classes: createClassService(optimizations, { access }),
     enrollments: createEnrollmentService(optimizations, {
       access,
-      onChange: (_classId, studentIds) => {
+      onChange: (classId, studentIds) => {
         for (const id of studentIds) channels.revoke(id)
+        leaderboard.membersChanged(classId)
       },
     }),
     lessons,
     progress: createProgressService({ optimizations, lessons }),
+    assessments: createAssessmentReader({ cache, database, access }),
+    submissions: createSubmissionService(optimizations, { leaderboard }),
+    leaderboard,
     notifications: createNotificationService(optimizations),
+    [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
   }
 }

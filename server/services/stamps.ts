@@ -4,3 +4,5 @@ export function iso(stamp: string | null): string | null
 export function iso(stamp: string | null): string | null {
   return stamp === null ? null : new Date(stamp).toISOString()
 }
+
+export const DAY_MS = 86_400_000
