@@ -4,8 +4,8 @@ import { seededSchool } from '#fixtures/data/seed.ts'
 const school = seededSchool()
 const lessonOf = (username: string, nth = 0): string => {
   const user = school.users.find((one) => one.username === username)
-  const classes = school.enrollments.filter((e) => e.student === user?.id).map((e) => e.schoolClass)
-  return school.lessons.filter((lesson) => lesson.isPublished && classes.includes(lesson.schoolClass))[nth]?.id ?? ''
+  const classes = new Set(school.enrollments.filter((e) => e.student === user?.id).map((e) => e.schoolClass))
+  return school.lessons.filter((lesson) => lesson.isPublished && classes.has(lesson.schoolClass))[nth]?.id ?? ''
 }
 
 test('reported progress is there on the next reading', async ({ app }) => {
