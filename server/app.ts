@@ -2,6 +2,7 @@ import express, { Router, type Express } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
+import type { WarmingPlan } from '#optimizations/manager/warm.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
 import { ApiRouter } from '#server/http/api-router.ts'
 import { createBearerGuard } from '#server/http/bearer-guard.ts'
@@ -19,6 +20,7 @@ import { adminRoutes } from '#server/routes/admin.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
 import { classRoutes } from '#server/routes/classes.ts'
+import { contentRoutes } from '#server/routes/content.ts'
 import { healthRoutes } from '#server/routes/health.ts'
 import { leaderboardRoutes } from '#server/routes/leaderboard.ts'
 import { lessonRoutes } from '#server/routes/lessons.ts'
@@ -32,7 +34,8 @@ import type { Services } from '#server/services/services.ts'
 export interface AppDeps {
   readonly logger: Logger
   readonly tokens: AccessTokens
-  readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status'>
+  readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status' | 'warm'>
+  readonly warmingPlan: WarmingPlan
   readonly services: Services
   readonly drain: Pick<Drain, 'draining' | 'middleware'>
   readonly timing: RequestTiming
@@ -59,16 +62,17 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 }
 
 /** Every operation of the API, from the routes that are made of them. */
-function apiOf({ services, tokens, optimizations }: AppDeps, options: AppOptions): ApiRouter {
+function apiOf({ services, tokens, optimizations, warmingPlan }: AppDeps, options: AppOptions): ApiRouter {
   const api = new ApiRouter(options)
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
   assessmentRoutes(api, services)
   leaderboardRoutes(api, services)
+  contentRoutes(api, services)
   notificationRoutes(api, services)
   realtimeRoutes(api, services)
-  adminRoutes(api, optimizations)
+  adminRoutes(api, { cache: optimizations.cache, warm: () => optimizations.warm(warmingPlan) })
   return api
 }
 

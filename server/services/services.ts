@@ -7,6 +7,7 @@ import { createAssessmentReader, type AssessmentReader } from './assessments.ts'
 import { createChannelAccess } from './channel-access.ts'
 import { createClassAccess, type Viewer } from './class-access.ts'
 import { createClassService, type ClassService } from './classes.ts'
+import { createContentService, type ContentService } from './content.ts'
 import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
 import type { LeaderboardStore } from './leaderboard/leaderboard-store.ts'
 import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.ts'
@@ -37,6 +38,7 @@ export interface Services extends AsyncDisposable {
   readonly assessments: AssessmentReader
   readonly submissions: SubmissionService
   readonly leaderboard: Leaderboard
+  readonly content: ContentService
   readonly notifications: NotificationService
 }
 
@@ -68,6 +70,7 @@ export function createServices(deps: ServicesDeps): Services {
     assessments: createAssessmentReader({ cache, database, access }),
     submissions: createSubmissionService(optimizations, { leaderboard }),
     leaderboard,
+    content: createContentService(optimizations),
     notifications: createNotificationService(optimizations),
     [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
   }

@@ -1,0 +1,226 @@
+import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import { ContentItem, type ContentStatus } from '#server/entities/content-item.ts'
+import { cacheTags } from './cache-tags.ts'
+import { CONTENT_CHANNEL } from './channel-names.ts'
+import { requireRole, type Viewer } from './class-access.ts'
+import { encode, type Encoded } from './encoded.ts'
+import { notFound, ServiceError } from './errors.ts'
+import { pageOf, parseCursor, type PageRequest } from './page.ts'
+import { iso } from './stamps.ts'
+
+/** What people write of an item. */
+export interface ContentFields {
+  readonly title: string
+  readonly contentType: string
+  readonly subject: string
+  readonly gradeLevel: number
+  readonly difficulty: 'easy' | 'medium' | 'hard'
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** To `published` there is a way of its own. */
+export type SettableStatus = Exclude<ContentStatus, 'published'>
+
+export type ContentChange = {
+  readonly version: number
+  readonly status?: SettableStatus | undefined
+} & { readonly [Name in keyof ContentFields]?: ContentFields[Name] | undefined }
+
+export interface ContentFilter extends PageRequest {
+  /** Part of the title; letter case does not count. */
+  readonly search?: string | undefined
+  readonly subject?: string | undefined
+  readonly grade?: number | undefined
+  readonly status?: ContentStatus | undefined
+}
+
+export interface ContentView extends ContentFields {
+  readonly id: string
+  readonly creatorId: string
+  readonly status: ContentStatus
+  readonly viewCount: number
+  readonly publishedAt: string | null
+  readonly version: number
+}
+
+export interface ContentService {
+  /** A page by title, with the number of all matches. Students see what is published, teachers their own too. */
+  list(viewer: Viewer, filter: ContentFilter, signal: AbortSignal): Promise<Encoded>
+  details(viewer: Viewer, contentId: string, signal: AbortSignal): Promise<Encoded>
+  create(viewer: Viewer, fields: ContentFields, signal: AbortSignal): Promise<ContentView>
+  /** Throws `conflict` when the item has changed since the version that the change was made for. */
+  change(viewer: Viewer, contentId: string, change: ContentChange, signal: AbortSignal): Promise<ContentView>
+  /** What is published already stays as it is. Throws `conflict` for what was rejected or archived. */
+  publish(viewer: Viewer, contentId: string, signal: AbortSignal): Promise<ContentView>
+}
+
+interface SharedContent extends Encoded {
+  readonly creatorId: string
+  readonly status: ContentStatus
+}
+
+const COLUMNS = `id, creator_id as "creatorId", title, content_type as "contentType", subject,
+  grade_level as "gradeLevel", difficulty, status, view_count as "viewCount", published_at as "publishedAt", version`
+
+const ONE = 'content item'
+const ONE_SQL = `select ${COLUMNS}, data from content_items where id = $1`
+
+/** Who sees everything passes true; whoever else sees what is published, and what they made. */
+const MATCHES = `($1::boolean or status = 'published' or creator_id = $2)
+  and ($3::text is null or title ilike $3) and ($4::text is null or subject = $4)
+  and ($5::int is null or grade_level = $5) and ($6::text is null or status = $6)`
+
+const LIST = 'content'
+const LIST_SQL = `select ${COLUMNS} from content_items where ${MATCHES}
+  and ($7::text is null or (title, id) > ($7, $8::uuid)) order by title, id limit $9`
+
+const COUNT = 'content count'
+const COUNT_SQL = `select count(*)::int as total from content_items where ${MATCHES}`
+
+const FOR_ADMINS: ReadonlySet<SettableStatus> = new Set(['approved', 'rejected'])
+
+/** `%` and `_` of the search mean themselves. */
+const contains = (search: string): string => `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+
+function viewOf(item: ContentItem): ContentView {
+  const { id, title, contentType, subject, gradeLevel, difficulty, data } = item
+  return {
+    id,
+    creatorId: item.creator.id,
+    title,
+    contentType,
+    subject,
+    gradeLevel,
+    difficulty,
+    data,
+    status: item.status,
+    viewCount: item.viewCount,
+    publishedAt: item.publishedAt?.toISOString() ?? null,
+    version: item.version,
+  }
+}
+
+/** Tells that something changed, not what it says: whoever may see it fetches it. */
+async function announce(unit: UnitOfWork, { id: contentId, status, version }: ContentView): Promise<void> {
+  unit.invalidate(cacheTags.content, cacheTags.contentItem(contentId))
+  await unit.publish(CONTENT_CHANNEL, 'content.updated', { contentId, status, version, at: Date.now() })
+}
+
+/** The item, locked until the commit. What the viewer may not change is as unknown to them as what they may not see. */
+async function lockOwn({ em }: UnitOfWork, viewer: Viewer, contentId: string): Promise<ContentItem> {
+  const item = await em.findOne(ContentItem, contentId, { lockMode: LockMode.PESSIMISTIC_WRITE })
+  if (item === null || (viewer.role !== 'admin' && item.creator.id !== viewer.id)) throw notFound('content')
+  return item
+}
+
+export function createContentService(
+  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+): ContentService {
+  const { cache, database } = optimizations
+  const { statements } = database
+  statements.register(ONE, ONE_SQL)
+  statements.register(LIST, LIST_SQL)
+  statements.register(COUNT, COUNT_SQL)
+
+  const load = async (contentId: string): Promise<SharedContent | null> => {
+    const [row] = await statements.execute<ContentView>(ONE, [contentId])
+    if (row === undefined) return null
+    const { body, etag } = encode({ ...row, publishedAt: iso(row.publishedAt) })
+    return { body, etag, creatorId: row.creatorId, status: row.status }
+  }
+
+  const write = (signal: AbortSignal, work: (unit: UnitOfWork) => Promise<ContentView>): Promise<ContentView> =>
+    optimizations.transaction(work, { signal })
+
+  return {
+    async list(viewer, { search, subject, grade, status, cursor, limit }, signal) {
+      requireRole(viewer, 'admin', 'teacher', 'student')
+      const after = parseCursor(cursor, 'text')
+      // Students share what they see, admins too; what a teacher sees is partly their own.
+      const scope = viewer.role === 'teacher' ? viewer.id : viewer.role
+      const isAdmin = viewer.role === 'admin'
+      const filter = [search === undefined ? null : contains(search), subject ?? null, grade ?? null, status ?? null]
+      const owner = viewer.role === 'teacher' ? viewer.id : null
+      const fetch = async (): Promise<Encoded> => {
+        const [rows, [count]] = await Promise.all([
+          statements.execute<ContentView>(LIST, [isAdmin, owner, ...filter, ...after, limit + 1]),
+          statements.execute<{ total: number }>(COUNT, [isAdmin, owner, ...filter]),
+        ])
+        const views = rows.map((row) => ({ ...row, publishedAt: iso(row.publishedAt) }))
+        return encode({ ...pageOf(views, limit, ({ title, id }) => [title, id]), total: count?.total ?? 0 })
+      }
+      const key = cacheKey('content-list', scope, {
+        search: search?.toLowerCase(),
+        subject,
+        grade,
+        status,
+        cursor,
+        limit,
+      })
+      return cache.getOrSet(key, fetch, { ttlMs: TTL_MS.standard, tags: [cacheTags.content], signal })
+    },
+
+    async details(viewer, contentId, signal) {
+      requireRole(viewer, 'admin', 'teacher', 'student')
+      const tags = [cacheTags.contentItem(contentId)]
+      const item = await cache.getOrSet(cacheKey('content', contentId), () => load(contentId), {
+        ttlMs: TTL_MS.medium,
+        tags,
+        signal,
+      })
+      const mayRead =
+        item !== null && (viewer.role === 'admin' || item.status === 'published' || item.creatorId === viewer.id)
+      if (!mayRead) throw notFound('content')
+      return item
+    },
+
+    async create(viewer, fields, signal) {
+      requireRole(viewer, 'admin', 'teacher')
+      return write(signal, async (unit) => {
+        const item = unit.em.create(ContentItem, { ...fields, creator: viewer.id } as RequiredEntityData<ContentItem>)
+        await unit.em.flush()
+        const view = viewOf(item)
+        await announce(unit, view)
+        return view
+      })
+    },
+
+    async change(viewer, contentId, { version, ...fields }, signal) {
+      requireRole(viewer, 'admin', 'teacher')
+      return write(signal, async (unit) => {
+        const item = await lockOwn(unit, viewer, contentId)
+        if (item.version !== version) {
+          throw new ServiceError('conflict', `The content has changed: its version is ${item.version}.`)
+        }
+        if (fields.status !== undefined && FOR_ADMINS.has(fields.status) && viewer.role !== 'admin') {
+          throw new ServiceError('forbidden', 'Only an admin approves and rejects.')
+        }
+        unit.em.assign(item, fields as EntityData<ContentItem>)
+        await unit.em.flush()
+        const view = viewOf(item)
+        await announce(unit, view)
+        return view
+      })
+    },
+
+    async publish(viewer, contentId, signal) {
+      requireRole(viewer, 'admin', 'teacher')
+      return write(signal, async (unit) => {
+        const item = await lockOwn(unit, viewer, contentId)
+        if (item.status === 'published') return viewOf(item)
+        if (item.status === 'rejected' || item.status === 'archived') {
+          throw new ServiceError('conflict', `What was ${item.status} is not published.`)
+        }
+        item.status = 'published'
+        item.publishedAt = new Date()
+        await unit.em.flush()
+        const view = viewOf(item)
+        await announce(unit, view)
+        return view
+      })
+    },
+  }
+}
