@@ -78,7 +78,11 @@ export async function assembleCache(deps: AssemblyDependencies, options: Resolve
   const health = () => probeCacheHealth({ store, guard, invalidator, clock, local, bus, options })
 
   if (heart !== undefined) {
-    await remote?.connect().catch(() => guard.breaker.trip())
+    // The first ping notes the connection that a later one may have to end.
+    await remote
+      ?.connect()
+      .then(() => store.ping())
+      .catch(() => guard.breaker.trip())
     await heart.start()
   }
   const ticks = new TickClock(clock)

@@ -52,6 +52,7 @@ export interface CacheStore {
   /** Gives each tag a version that it never had before. */
   bump(tags: readonly string[]): Promise<void>
 
+  /** Resolves when the store answers, and nothing that was sent over an earlier connection can take effect any more. */
   ping(): Promise<void>
   /** What the store says of itself, as a flat list of names and values. */
   info(): Promise<Readonly<Record<string, string>>>

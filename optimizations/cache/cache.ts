@@ -7,9 +7,9 @@ export interface LoadContext {
   /** Aborted when the load exceeds its hard time limit or when every caller has gone. */
   readonly signal: AbortSignal
   /** Overrides the lifetime of this result, in milliseconds. */
-  keepFor(ttlMs: number): void
+  readonly keepFor: (ttlMs: number) => void
   /** The result is returned and not kept. */
-  doNotKeep(): void
+  readonly doNotKeep: () => void
 }
 
 /** `null` is a value like any other (an absent row, kept for `negativeTtlMs`); `undefined` is never kept. */

@@ -14,6 +14,8 @@ export class Entry {
   readonly freshUntil: number
   readonly staleUntil: number
   refreshFrom: number
+  /** Not before this is a refresh of this copy begun again. */
+  nextRefresh = Number.NEGATIVE_INFINITY
   /** Undefined for an entry without tags. */
   readonly cells: readonly TagCell[] | undefined
   readonly stamp: Buffer

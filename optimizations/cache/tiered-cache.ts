@@ -231,8 +231,10 @@ export class TieredCache implements Cache {
     const { backoff, clock, loader, tasks } = this.#deps
     const now = clock.monotonic()
     const resolved = resolveEntryOptions(options)
-    if (now >= entry.refreshFrom && flight.load === undefined && backoff.blocking(flight.key, now) === undefined) {
-      entry.refreshFrom = now < entry.freshUntil ? entry.freshUntil : now + REFRESH_AGAIN_MS
+    if (now >= entry.nextRefresh && flight.load === undefined && backoff.blocking(flight.key, now) === undefined) {
+      entry.nextRefresh = now + REFRESH_AGAIN_MS
+      // One early refresh for each copy: until its end it is a plain hit again.
+      entry.refreshFrom = entry.freshUntil
       const job = { load, options: resolved, found: entry, isForced: false, isBackground: true }
       const { promise } = loader.begin(flight, job)
       tasks.run('refresh', () => promise)

@@ -26,7 +26,7 @@ const OPTIONS = { moreTypes: true, copyBuffers: true, bundleStrings: true } as c
 
 /**
  * Values to bytes and back: MessagePack, and LZ4 where it helps. Date, bigint, Buffer, Map, Set, undefined and NaN
- * survive; functions, symbols and cycles throw on encoding; an instance of a class comes back as a plain object.
+ * survive; symbols and cycles throw on encoding, a function becomes undefined, an instance of a class a plain object.
  *
  * A large value is mostly many objects of few shapes. Its body begins with these shapes, as JSON, and its objects name
  * them by number: so a reader that is compiled for them serves every value of the same kind, in whichever process it

@@ -18,6 +18,7 @@ export class RedisCacheStore implements CacheStore {
   readonly #redis: Redis | Cluster
   readonly #keys: RedisKeys
   readonly #isCluster: boolean
+  #connectionId: number | undefined
 
   constructor(redis: Redis | Cluster, keys: RedisKeys) {
     this.#redis = redis
@@ -98,7 +99,17 @@ export class RedisCacheStore implements CacheStore {
   }
 
   async ping(): Promise<void> {
-    await this.#redis.ping()
+    if (this.#redis instanceof Cluster) {
+      await this.#redis.ping()
+      return
+    }
+    const id = await this.#redis.client('ID')
+    const replaced = this.#connectionId
+    this.#connectionId = id
+    if (replaced === undefined || replaced === id) return
+    // What was sent over the connection before this one may still lie in a buffer on the way, and would be executed
+    // after what is sent now. A server that does not let itself be asked has to be trusted.
+    await this.#redis.client('KILL', 'ID', replaced).catch(() => undefined)
   }
 
   async info(): Promise<Readonly<Record<string, string>>> {
