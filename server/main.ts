@@ -13,6 +13,7 @@ import { startRateLimits } from '#server/http/rate-limit/start-rate-limits.ts'
 import { createRequestTiming } from '#server/http/request-timer.ts'
 import { startLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createServices } from '#server/services/services.ts'
+import { createWarmingPlan } from '#server/warming-plan.ts'
 
 // Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
 // that is on its way meets a reset.
@@ -75,6 +76,7 @@ async function run(config: Config): Promise<void> {
       : null,
     onError: (reason, error) => logger.warn({ err: error }, reason),
   })
+  const warmingPlan = createWarmingPlan({ database: optimizations.database, services })
   const drain = createDrain()
   const app = createApp(
     {
@@ -82,6 +84,7 @@ async function run(config: Config): Promise<void> {
       tokens: createAccessTokens(config.token),
       optimizations,
       services,
+      warmingPlan,
       drain,
       timing,
       limits,
@@ -94,6 +97,10 @@ async function run(config: Config): Promise<void> {
   try {
     const url = await listen(server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
+    if (config.warmsOnStart) {
+      // Beside the first requests: who waits for a warm cache asks for `/health/ready` and not for this.
+      void optimizations.warm(warmingPlan).then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
+    }
   } catch (error) {
     await limits[Symbol.asyncDispose]()
     await services[Symbol.asyncDispose]()

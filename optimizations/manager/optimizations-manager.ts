@@ -22,6 +22,7 @@ import { StandInPublisher } from './stand-in-publisher.ts'
 import { summarize, type OptimizationsStatus } from './start-report.ts'
 import { stopServices, type RunningServices, type StopReport } from './stop-services.ts'
 import { runTransaction } from './transaction.ts'
+import { runWarming, skippedWarming, type WarmingOptions, type WarmingPlan, type WarmReport } from './warm.ts'
 
 /** How each of the three is started. A start that rejects or hangs is the manager's care. */
 export interface ServiceStarters {
@@ -47,6 +48,7 @@ export interface OptimizationsManagerOptions {
   readonly startTimeoutMs: PerService<number>
   readonly healthTimeoutMs: number
   readonly stopDeadlineMs: number
+  readonly warming: WarmingOptions
 }
 
 export type ManagerErrorCode = 'not_started' | 'stopped'
@@ -73,7 +75,9 @@ export class OptimizationsManager implements Optimizations {
   readonly #clock: Clock
   readonly #tasks: BackgroundTasks
   readonly #export = createManagerExporter()
+  readonly #stopped = new AbortController()
   #starting: Promise<void> | undefined
+  #warming: Promise<WarmReport> | undefined
   #stopping: Promise<StopReport> | undefined
   #starts: Starts | undefined
   #outbox: DeferredOutbox | undefined
@@ -159,6 +163,11 @@ export class OptimizationsManager implements Optimizations {
     return texts.filter((text) => text.trim() !== '').join('\n')
   }
 
+  warm(plan: WarmingPlan): Promise<WarmReport> {
+    this.#warming ??= this.#warm(plan).finally(() => (this.#warming = undefined))
+    return this.#warming
+  }
+
   stop(deadlineMs = this.#options.stopDeadlineMs): Promise<StopReport> {
     this.#stopping ??= this.#stop(deadlineMs)
     return this.#stopping
@@ -227,7 +236,16 @@ export class OptimizationsManager implements Optimizations {
     this.#starting = undefined
   }
 
+  async #warm(plan: WarmingPlan): Promise<WarmReport> {
+    if (!this.#options.optimize.cache) return skippedWarming(this.#clock, 'the cache is switched off')
+    const { status, reasons } = (await this.health()).services.cache
+    // Every read would succeed and nothing be kept: a report of success would be a lie.
+    if (status !== 'healthy') return skippedWarming(this.#clock, `the cache is ${status}: ${reasons.join('; ')}`)
+    return runWarming(this.#clock, plan, this.#options.warming, this.#stopped.signal)
+  }
+
   async #stop(deadlineMs: number): Promise<StopReport> {
+    this.#stopped.abort(new ManagerError('stopped', 'The optimizations are stopping'))
     for (const name of SERVICE_NAMES) this.#starts?.[name].close()
     // A start that is still under way ends by itself: nothing of it stays.
     await withDeadline('the start', deadlineMs, Promise.resolve(this.#starting)).catch(() => undefined)

@@ -6,6 +6,7 @@ import type { OptimizationsMetrics } from './metrics.ts'
 import type { PerService } from './service-name.ts'
 import type { OptimizationsStatus } from './start-report.ts'
 import type { StopReport } from './stop-services.ts'
+import type { WarmingPlan, WarmReport } from './warm.ts'
 
 /** One change to the data, with what has to happen when it is committed, and must not when it is not. */
 export interface UnitOfWork {
@@ -41,6 +42,11 @@ export interface Optimizations extends AsyncDisposable {
   metrics(): OptimizationsMetrics
   /** The same in the text format of Prometheus. */
   prometheus(): Promise<string>
+  /**
+   * Reads what the plan names, so that it is there before it is asked for, and says for each item what became of it.
+   * Calls that come meanwhile get the same report. Skipped where nothing would be kept.
+   */
+  warm(plan: WarmingPlan): Promise<WarmReport>
   /** Stops in reverse order of use: the publisher sends what is queued, then the cache, then the database. */
   stop(deadlineMs?: number): Promise<StopReport>
 }

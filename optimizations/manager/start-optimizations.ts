@@ -35,6 +35,7 @@ const DEFAULTS = {
   startTimeoutMs: { cache: 5_000, database: 15_000, pusher: 5_000 },
   healthTimeoutMs: 2_000,
   stopDeadlineMs: 5_000,
+  warming: { concurrency: 4, attempts: 2, deadlineMs: 30_000 },
 } as const
 
 function createStarters(options: OptimizationsOptions, deps: OptimizationsDeps, registry: Registry): ServiceStarters {

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import type { Cache } from '#optimizations/cache/cache.ts'
+import type { WarmReport } from '#optimizations/manager/warm.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
 import type { Principal } from '#server/http/request-context.ts'
+import { Count, Stamp } from './schemas.ts'
 
 // Whatever a tag may be called in this application: a kind, ids, and colons between them.
 const TagParams = z.object({ tag: z.string().regex(/^[\w:.-]{1,200}$/, 'is not a tag') })
@@ -18,12 +20,43 @@ const invalidateTag = defineOperation({
   problems: [403],
 })
 
+const Timed = z.object({ durationMs: z.number() })
+const WarmedItem = Timed.extend({
+  name: z.string(),
+  status: z.enum(['warmed', 'failed', 'skipped']),
+  error: z.string().nullable(),
+  attempts: Count,
+})
+
+const warm = defineOperation({
+  method: 'post',
+  path: '/admin/cache/warm',
+  summary: 'Read what is asked for most into the cache now, and tell of each item what became of it',
+  reply: Timed.extend({
+    status: z.enum(['completed', 'partial', 'failed', 'skipped']),
+    reason: z.string().nullable(),
+    successfulWarmups: Count,
+    totalWarmups: Count,
+    groups: z.array(z.object({ name: z.string(), error: z.string().nullable(), items: z.array(WarmedItem) })),
+    timestamp: Stamp,
+  }),
+  problems: [403],
+})
+
 function mustBeAdmin({ role }: Principal): void {
   if (role !== 'admin') throw new HttpError(403, 'forbidden', 'This is for admins only.')
 }
 
 /** What only an admin may do. */
-export function adminRoutes(api: ApiRouter, deps: { readonly cache: Pick<Cache, 'invalidateTags'> }): void {
+export function adminRoutes(
+  api: ApiRouter,
+  deps: { readonly cache: Pick<Cache, 'invalidateTags'>; readonly warm: () => Promise<WarmReport> },
+): void {
+  api.serve(warm, async ({ viewer }) => {
+    mustBeAdmin(viewer)
+    const { groups, ...report } = await deps.warm()
+    return { value: { ...report, groups: groups.map(({ items, ...group }) => ({ ...group, items: [...items] })) } }
+  })
   api.serve(invalidateTag, async ({ viewer, params: { tag } }) => {
     mustBeAdmin(viewer)
     const { acknowledged } = await deps.cache.invalidateTags([tag])

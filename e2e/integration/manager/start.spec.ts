@@ -7,6 +7,7 @@ import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import { connectRealtimeClient } from '#fixtures/playwright/realtime-client.ts'
 import { expect, test } from '#fixtures/test.ts'
 import { entities } from '#server/entities/entities.ts'
+import { migrate } from '#server/migrations/migrate.ts'
 
 interface Addresses {
   readonly seededDatabase: Leased<DatabaseLease>
@@ -82,15 +83,18 @@ test('a Redis that accepts connections and never answers does not keep the start
 })
 
 test('without Pusher the start is partial; when Pusher comes, what waited in the outbox is delivered', async ({
-  seededDatabase,
+  postgres,
   redis,
 }) => {
+  // Not the seeded database: a server of another spec may be at work on its outbox.
+  await postgres.reset()
+  await migrate(postgres.url)
   await using service = await startEmbeddedPusher()
   const [app] = service.apps
   const address = { ...service.address, ...app } as Addresses['pusher']
   await service.process?.kill()
   await using optimizations = await startOptimizations(
-    optionsFor({ seededDatabase, pusher: address, redisUrl: redis.url }),
+    optionsFor({ seededDatabase: postgres, pusher: address, redisUrl: redis.url }),
     quiet,
   )
   expect(optimizations.status()).toMatchObject({ status: 'partial', services: { pusher: { status: 'degraded' } } })
