@@ -21,6 +21,7 @@ import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
 import { classRoutes } from '#server/routes/classes.ts'
 import { contentRoutes } from '#server/routes/content.ts'
+import { dashboardRoutes } from '#server/routes/dashboard.ts'
 import { healthRoutes } from '#server/routes/health.ts'
 import { leaderboardRoutes } from '#server/routes/leaderboard.ts'
 import { lessonRoutes } from '#server/routes/lessons.ts'
@@ -70,6 +71,7 @@ function apiOf({ services, tokens, optimizations, warmingPlan }: AppDeps, option
   assessmentRoutes(api, services)
   leaderboardRoutes(api, services)
   contentRoutes(api, services)
+  dashboardRoutes(api, services)
   notificationRoutes(api, services)
   realtimeRoutes(api, services)
   adminRoutes(api, { cache: optimizations.cache, warm: () => optimizations.warm(warmingPlan) })

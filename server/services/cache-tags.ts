@@ -14,5 +14,7 @@ export const cacheTags = {
   results: (assessmentId: string) => `assessment:${assessmentId}:results`,
   /** Every list of content. */
   content: 'content',
+  /** The school in numbers. */
+  metrics: 'metrics',
   contentItem: (contentId: string) => `content:${contentId}`,
 } as const

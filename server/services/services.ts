@@ -8,12 +8,14 @@ import { createChannelAccess } from './channel-access.ts'
 import { createClassAccess, type Viewer } from './class-access.ts'
 import { createClassService, type ClassService } from './classes.ts'
 import { createContentService, type ContentService } from './content.ts'
+import { createDashboardService, type DashboardService } from './dashboard.ts'
 import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
 import type { LeaderboardStore } from './leaderboard/leaderboard-store.ts'
 import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.ts'
 import { createLessonReader, type LessonReader } from './lessons.ts'
 import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
+import { createReportService, type ReportService } from './reports.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
 import { createSubmissionService, type SubmissionService } from './submissions.ts'
 
@@ -39,6 +41,8 @@ export interface Services extends AsyncDisposable {
   readonly submissions: SubmissionService
   readonly leaderboard: Leaderboard
   readonly content: ContentService
+  readonly dashboard: DashboardService
+  readonly reports: ReportService
   readonly notifications: NotificationService
 }
 
@@ -71,6 +75,8 @@ export function createServices(deps: ServicesDeps): Services {
     submissions: createSubmissionService(optimizations, { leaderboard }),
     leaderboard,
     content: createContentService(optimizations),
+    dashboard: createDashboardService({ cache, database, access, onError }),
+    reports: createReportService({ cache, database, onError }),
     notifications: createNotificationService(optimizations),
     [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
   }

@@ -15,7 +15,10 @@ export interface SignInService {
   signIn(username: string, password: string): Promise<SignedInUser>
 }
 
+const SIGNED_IN = 'signed in'
+
 export function createSignInService(database: Database): SignInService {
+  database.statements.register(SIGNED_IN, 'update users set last_login_at = now() where id = $1')
   // Verified in place of a missing user's hash, so that the time of a refusal does not tell whether the name exists.
   const nobody = hashPassword('')
   return {
@@ -25,6 +28,7 @@ export function createSignInService(database: Database): SignInService {
         .findOne(User, { username, isActive: true }, { populate: ['passwordHash'] as const })
       const matches = await verifyPassword(password, user?.passwordHash ?? (await nobody))
       if (user === null || !matches) throw new ServiceError('invalid_credentials', 'The name or the password is wrong.')
+      await database.statements.execute(SIGNED_IN, [user.id])
       return { id: user.id, username: user.username, displayName: user.displayName, role: user.role }
     },
   }

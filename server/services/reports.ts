@@ -1,0 +1,113 @@
+import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import type { Cache, LoadContext } from '#optimizations/cache/cache.ts'
+import type { Database } from '#optimizations/database/database.ts'
+import { cacheTags } from './cache-tags.ts'
+import { requireRole, type Viewer } from './class-access.ts'
+import { encode, type Encoded } from './encoded.ts'
+import { loadParts, type LoadPart } from './parts.ts'
+import { iso } from './stamps.ts'
+
+/** The school in numbers, for admins. */
+export interface ReportService {
+  /** `refresh` asks the database anew, and keeps the answer for everybody. */
+  metrics(viewer: Viewer, options: { readonly refresh: boolean }, signal: AbortSignal): Promise<Encoded>
+  /** The last 24 hours, hour by hour; hours in which nothing happened are there too. */
+  activity(viewer: Viewer, signal: AbortSignal): Promise<Encoded>
+}
+
+export interface ReportDeps {
+  readonly cache: Cache
+  readonly database: Database
+  readonly onError: (reason: string, error: unknown) => void
+}
+
+const DEADLINE_MS = 5_000
+
+const METRICS = {
+  users: `
+    select count(*)::int as "all", count(*) filter (where is_active)::int as active,
+      count(*) filter (where role = 'student')::int as students,
+      count(*) filter (where role = 'teacher')::int as teachers from users`,
+  classes: `
+    select count(*)::int as "all", count(*) filter (where is_active)::int as active,
+      (select count(*)::int from enrollments where status = 'active') as enrollments from school_classes`,
+  progress: `
+    select count(*)::int as "all", count(*) filter (where status = 'completed')::int as completed,
+      avg(percent) as "averagePercent" from lesson_progress`,
+  assessments: `
+    select (select count(*)::int from assessments where status = 'published') as published,
+      count(*)::int as submissions, avg(percent) as "averagePercent",
+      avg(passed::int)::float8 as "passRate" from submissions`,
+  content: `
+    select count(*)::int as "all", count(*) filter (where status = 'published')::int as published,
+      coalesce(sum(view_count), 0)::float8 as views from content_items`,
+} as const
+
+const ACTIVITY = 'activity'
+const ACTIVITY_SQL = `
+  with hours as (
+    select generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()), interval '1 hour')
+      as hour),
+  handed_in as (select date_trunc('hour', submitted_at) as hour, count(*)::int as n from submissions
+    where submitted_at >= (select min(hour) from hours) group by 1),
+  learned as (select date_trunc('hour', last_accessed_at) as hour, count(*)::int as n from lesson_progress
+    where last_accessed_at >= (select min(hour) from hours) group by 1),
+  signed_in as (select date_trunc('hour', last_login_at) as hour, count(*)::int as n from users
+    where last_login_at >= (select min(hour) from hours) group by 1)
+  select hours.hour, coalesce(handed_in.n, 0) as submissions, coalesce(learned.n, 0) as lessons,
+    coalesce(signed_in.n, 0) as "signIns"
+  from hours left join handed_in using (hour) left join learned using (hour) left join signed_in using (hour)
+  order by hours.hour`
+
+interface Hour {
+  readonly hour: string
+  readonly submissions: number
+  readonly lessons: number
+  readonly signIns: number
+}
+
+export function createReportService({ cache, database, onError }: ReportDeps): ReportService {
+  const { statements } = database
+  for (const [name, sql] of Object.entries(METRICS)) statements.register(`metrics of ${name}`, sql)
+  statements.register(ACTIVITY, ACTIVITY_SQL)
+
+  const loadMetrics = async (context: LoadContext): Promise<Encoded> => {
+    const one = (name: string) => async (signal: AbortSignal) => {
+      const [row] = await statements.execute(`metrics of ${name}`, [], { signal })
+      return row
+    }
+    const loads: Record<string, LoadPart<unknown>> = {}
+    for (const name of Object.keys(METRICS)) loads[name] = one(name)
+    const { parts, isComplete } = await loadParts(loads, { deadlineMs: DEADLINE_MS, onError })
+    if (!isComplete) context.doNotKeep()
+    return encode({ generatedAt: new Date().toISOString(), isComplete, parts })
+  }
+
+  const loadActivity = async (): Promise<Encoded> => {
+    const rows = await statements.execute<Hour>(ACTIVITY)
+    const hours = rows.map((row) => ({ ...row, hour: iso(row.hour) }))
+    const sum = (of: (hour: Hour) => number): number => hours.reduce((all, hour) => all + of(hour), 0)
+    const total = {
+      submissions: sum(({ submissions }) => submissions),
+      lessons: sum(({ lessons }) => lessons),
+      signIns: sum(({ signIns }) => signIns),
+    }
+    return encode({ hours, total })
+  }
+
+  return {
+    async metrics(viewer, { refresh }, signal) {
+      requireRole(viewer, 'admin')
+      const tags = [cacheTags.metrics]
+      // Not the `refresh` of the cache: it keeps its result behind the reply, and the next reader may come before that.
+      if (refresh) await cache.invalidateTags(tags)
+      return cache.getOrSet(cacheKey('metrics'), loadMetrics, { ttlMs: TTL_MS.medium, tags, signal })
+    },
+
+    async activity(viewer, signal) {
+      requireRole(viewer, 'admin')
+      return cache.getOrSet(cacheKey('activity'), loadActivity, { ttlMs: TTL_MS.short, signal })
+    },
+  }
+}
