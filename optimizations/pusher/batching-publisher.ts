@@ -34,6 +34,8 @@ export interface BatchingPublisherOptions {
   readonly drainDeadlineMs: number
 }
 
+const NO_OPTIONS: PublishOptions = {}
+
 /** What of an event is the same on all its channels. */
 interface Draft {
   readonly id: string
@@ -70,7 +72,7 @@ export class BatchingPublisher implements Publisher {
     channel: string | readonly string[],
     event: string,
     data: unknown,
-    options: PublishOptions = {},
+    options: PublishOptions = NO_OPTIONS,
   ): Promise<PublishReceipt> {
     const events = this.#prepare(channel, { id: this.#newId(), event, data, options, isFromOutbox: false })
     this.#submit(events)
@@ -78,7 +80,7 @@ export class BatchingPublisher implements Publisher {
   }
 
   async publishMany(events: readonly EventToPublish[]): Promise<readonly PublishReceipt[]> {
-    const prepared = events.map(({ channel, event, data, options = {} }) =>
+    const prepared = events.map(({ channel, event, data, options = NO_OPTIONS }) =>
       this.#prepare(channel, { id: this.#newId(), event, data, options, isFromOutbox: false }),
     )
     this.#submit(prepared.flat())

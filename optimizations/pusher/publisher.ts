@@ -51,7 +51,7 @@ export interface Publisher extends AsyncDisposable {
     data: unknown,
     options?: PublishOptions,
   ): Promise<PublishReceipt>
-  /** All or none are accepted. Receipts are in the order of the events. */
+  /** All or none are accepted, of each app where there are several. Receipts are in the order of the events. */
   publishMany(events: readonly EventToPublish[]): Promise<readonly PublishReceipt[]>
   /** What is known of channels and their subscribers. */
   readonly channels: ChannelState

@@ -29,17 +29,21 @@ export function wireId(id: string): string {
 
 /** The data as JSON; throws `invalid_event` for what JSON cannot say. */
 export function encodeData(channel: string, event: string, data: unknown): string {
-  const refuse = (why: string, cause?: unknown): PusherError =>
-    new PusherError('invalid_event', `Event "${event}" on channel "${channel}": ${why}`, { channel, event }, cause)
   let json: string | undefined
   try {
     json = JSON.stringify(data)
   } catch (error) {
-    throw refuse(`its data is not JSON: ${describeError(error)}`, error)
+    throw unfitData(channel, event, `its data is not JSON: ${describeError(error)}`, error)
   }
-  if (json === undefined) throw refuse('it has no data')
-  if (typeof data === 'object' && data !== null && '_event' in data) throw refuse('the member "_event" is reserved')
+  if (json === undefined) throw unfitData(channel, event, 'it has no data')
+  if (typeof data === 'object' && data !== null && '_event' in data) {
+    throw unfitData(channel, event, 'the member "_event" is reserved')
+  }
   return json
+}
+
+function unfitData(channel: string, event: string, why: string, cause?: unknown): PusherError {
+  return new PusherError('invalid_event', `Event "${event}" on channel "${channel}": ${why}`, { channel, event }, cause)
 }
 
 /** Bytes of the `data` field as Pusher will count them: UTF-8, stamped, and encrypted where the channel asks for it. */
