@@ -25,7 +25,8 @@ test('killing every idle backend, again and again, fails no read and no transact
   }
   expect(killed).toBeGreaterThan(rounds)
   expect(await database.fork().findOne(Author, 1)).toMatchObject({ rating: rounds })
-  expect(database.stats().connectionPool.invalidConnections).toBeGreaterThanOrEqual(killed)
+  // A backend that is on its way out may be counted by two rounds of kills, so there is no equality here.
+  expect(database.stats().connectionPool.invalidConnections).toBeGreaterThan(rounds)
 })
 
 test('a write whose connection is lost under way is not sent again', async ({ postgres }) => {

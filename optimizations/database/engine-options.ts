@@ -34,6 +34,10 @@ export interface EngineOptions {
     /** Connections to each. */
     readonly poolSize: number
   }
+  readonly health: {
+    /** A transaction that is open for longer holds back vacuum, and often a lock. */
+    readonly longTransactionMs: number
+  }
   readonly breaker: { readonly failures: number; readonly coolDownMs: number }
 }
 
@@ -59,6 +63,7 @@ const DEFAULTS: EngineOptions = {
   statistics: { maxFingerprints: 1_000, slowAfterMs: 500, repeatedFrom: 5 },
   lanes: { connections: 0, maxInFlight: 64, maxRecentMs: 2 },
   replicas: { urls: [], poolSize: 10, pollMs: 500, maxLagBytes: 16_777_216 },
+  health: { longTransactionMs: 60_000 },
   breaker: { failures: 5, coolDownMs: 1_000 },
 }
 
@@ -78,6 +83,7 @@ export function resolveEngineOptions(given: EngineOverrides): EngineOptions {
     statistics: merge('statistics'),
     lanes: merge('lanes'),
     replicas: merge('replicas'),
+    health: merge('health'),
     breaker: merge('breaker'),
   }
 }

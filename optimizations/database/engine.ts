@@ -67,7 +67,7 @@ export class Engine implements HotpathEngine {
   readonly breaker: ConnectBreaker
   readonly kyselyPool: PostgresPool
   readonly #deps: EngineDeps
-  readonly #options: EngineOptions
+  readonly options: EngineOptions
   readonly #results: QueryResults
   readonly #runner: QueryRunner
   readonly #slow: SlowQueries
@@ -77,7 +77,7 @@ export class Engine implements HotpathEngine {
   constructor(deps: EngineDeps, options: EngineOptions) {
     const { clock, background, events } = deps
     this.#deps = deps
-    this.#options = options
+    this.options = options
     const detach = (work: () => Promise<void>): void => background.run('database.detached', work)
     this.versions = new TableVersions(() => clock.monotonic())
     this.statistics = new QueryStatistics(options.statistics)
@@ -200,7 +200,7 @@ export class Engine implements HotpathEngine {
         prepare: (connection) => this.#prepareHottest(connection),
         onLeak: (leak) => events.leak?.(leak),
       },
-      this.#options,
+      this.options,
     )
   }
 
@@ -238,7 +238,7 @@ export class Engine implements HotpathEngine {
   }
 
   async #prepareHottest(connection: PooledConnection): Promise<void> {
-    for (const statement of this.statements.mostUsed(this.#options.prepared.warmStatements)) {
+    for (const statement of this.statements.mostUsed(this.options.prepared.warmStatements)) {
       // A table may have gone since: then its statements are not wanted either.
       await connection.prepare(statement).catch(() => undefined)
     }

@@ -10,12 +10,11 @@ export interface HealthProbeDeps {
   readonly clock: Clock
   readonly engine: Engine
   readonly listener: NotificationListener
+  readonly longTransactionMs: number
   readonly stats: () => DatabaseStats
 }
 
 const PROBE_TIMEOUT_MS = 2_000
-/** A transaction that is open for longer holds back vacuum, and often a lock. */
-const LONG_TRANSACTION_MS = 60_000
 
 /** One statement that says that the server answers, and what stands in its way. */
 const PROBE = `
@@ -23,7 +22,13 @@ select coalesce(max(extract(epoch from clock_timestamp() - xact_start)) * 1000, 
 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`
 
 /** Asks the server now. Unhealthy: it does not answer. Degraded: it answers, and something is not as it should be. */
-export async function probeHealth({ clock, engine, listener, stats }: HealthProbeDeps): Promise<DatabaseHealth> {
+export async function probeHealth({
+  clock,
+  engine,
+  listener,
+  longTransactionMs,
+  stats,
+}: HealthProbeDeps): Promise<DatabaseHealth> {
   // Before the probe, which has to wait in the same line.
   const { waiting } = stats().connectionPool
   const startedAt = clock.monotonic()
@@ -40,7 +45,7 @@ export async function probeHealth({ clock, engine, listener, stats }: HealthProb
   if (engine.breaker.isOpen) reasons.push('new connections are refused after repeated failures')
   if (!listener.connected) reasons.push('the notification listener is away: results are not cached')
   if (connectionPool.leaks > 0) reasons.push(`${connectionPool.leaks} connections were held for too long`)
-  if (probe.longestMs > LONG_TRANSACTION_MS) {
+  if (probe.longestMs > longTransactionMs) {
     reasons.push(`a transaction has been open for ${Math.round(probe.longestMs / 1_000)} s`)
   }
   return { status: reasons.length === 0 ? 'healthy' : 'degraded', reasons, roundTripMs, ...answer }

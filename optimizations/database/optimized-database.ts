@@ -122,7 +122,8 @@ export class OptimizedDatabase implements Database {
 
   async health(): Promise<DatabaseHealth> {
     const { engine, listener, clock } = this.#deps
-    return await probeHealth({ clock, engine, listener, stats: () => this.stats() })
+    const { longTransactionMs } = engine.options.health
+    return await probeHealth({ clock, engine, listener, longTransactionMs, stats: () => this.stats() })
   }
 
   stats(): DatabaseStats {

@@ -1,4 +1,4 @@
-import { defineEntity, p } from '@mikro-orm/core'
+import { defineEntity, p, raw } from '@mikro-orm/core'
 import { startDatabase } from '#optimizations/database/start-database.ts'
 import { Author, Book, Tag, libraryEntities } from '#fixtures/data/library.ts'
 import { openLibrary, seedLibrary, type LibraryDatabase } from '#fixtures/data/library-database.ts'
@@ -198,4 +198,52 @@ test('health tells what is wrong while the database still answers', async ({ pos
   held.resolve()
   await Promise.all([holding, ...waiting])
   expect(health.status).toBe('degraded')
+})
+
+test('named parameters, raw fragments and native builders reach the server as they do by stock MikroORM', async ({
+  postgres,
+}) => {
+  await postgres.reset()
+  await using database = await openLibrary(postgres.url, { prepared: { fromUse: 1 } })
+  await seedLibrary(database)
+  const connection = database.orm.em.getConnection()
+  const expected = [{ id: 3 }]
+  for (let round = 0; round < 3; round += 1) {
+    expect(await connection.execute('select id from authors where id = :id', { id: 3 })).toEqual(expected)
+    expect(await connection.execute(raw('select id from authors where id = ?', [3]))).toEqual(expected)
+    const native = database.fork().createQueryBuilder(Author, 'a').select('a.id').where({ id: 3 }).getNativeQuery()
+    expect(await connection.execute(native)).toEqual(expected)
+    expect(await connection.execute('select id from authors where id = ?', [3], 'get')).toEqual({ id: 3 })
+    await database.idle()
+  }
+  const signal = AbortSignal.timeout(60_000)
+  expect(await database.orm.em.fork({ signal }).findOne(Author, 3)).toMatchObject({ id: 3 })
+})
+
+test('a raw transaction of the outbox that fails leaves nothing behind, optimised or not', async ({ postgres }) => {
+  await postgres.reset()
+  for (const optimize of [true, false]) {
+    await using database = await startDatabase({
+      url: postgres.url,
+      entities: libraryEntities,
+      optimize,
+      pool: { size: 1 },
+    })
+    // Without its table every claim fails in the middle of its transaction.
+    await expect(database.outbox.claim(1, 1_000)).rejects.toMatchObject({ code: '42P01' })
+    expect(await database.query('select 1 as one')).toEqual([{ one: 1 }])
+  }
+})
+
+test('a transaction that has been open for too long is told by health', async ({ postgres }) => {
+  await postgres.reset()
+  await using database = await openLibrary(postgres.url, { health: { longTransactionMs: 50 } })
+  const held = Promise.withResolvers<void>()
+  const holding = database.transaction(async (em) => {
+    await em.execute('select 1')
+    await held.promise
+  })
+  await expect.poll(async () => (await database.health()).reasons.join()).toContain('a transaction has been open')
+  held.resolve()
+  await holding
 })

@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from '@playwright/test'
 import { PreparedStatements } from './prepared-statements.ts'
-import type { WireConnection } from './wire-connection.ts'
 import { DescribeQuery, WireQuery, type WireStatement } from './wire-query.ts'
 
 /** Writes down what is sent. */
@@ -34,7 +33,7 @@ const named = (name: string): WireStatement => ({
 })
 
 function send(query: WireQuery | DescribeQuery, connection = new RecordingConnection()): RecordingConnection {
-  query.submit(connection as unknown as WireConnection)
+  query.submit(connection)
   return connection
 }
 
@@ -86,7 +85,7 @@ test('a statement that fails at its first use is not taken for prepared', async 
   const query = new WireQuery(own, named('s'))
   const connection = send(query)
   const error = Object.assign(new Error('syntax'), { severity: 'ERROR' })
-  query.handleError(error, connection as unknown as WireConnection)
+  query.handleError(error, connection)
   let settled = false
   const outcome = query.answer.catch((reason: unknown) => {
     settled = true
@@ -103,7 +102,7 @@ test('a statement that fails at its first use is not taken for prepared', async 
 
 test('a broken socket and a value that cannot be read reject without leaving anything open', async () => {
   const lost = new WireQuery(deps(), named('s'))
-  lost.handleError(new Error('Connection terminated'), send(lost) as unknown as WireConnection)
+  lost.handleError(new Error('Connection terminated'), send(lost))
   await expect(lost.answer).rejects.toThrow('terminated')
   const unreadable = new WireQuery(deps(), { text: 'select', name: null, parameters: null })
   send(unreadable)
@@ -127,7 +126,7 @@ test('statements without rows, empty ones and COPY are answered too', async () =
   expect((await answerOf((query) => query.handleCommandComplete({ text: 'BEGIN' }))).rowCount).toBeNull()
   expect((await answerOf((query) => query.handleEmptyQuery())).command).toBe('')
   await answerOf((query, connection) => {
-    query.handleCopyInResponse(connection as never)
+    query.handleCopyInResponse(connection)
     query.handleCopyData()
     query.handlePortalSuspended()
     expect(connection.sent).toContain('copy fail')

@@ -38,7 +38,7 @@ class MapCache implements ResultCache {
   }
 }
 
-async function setUp(store: ResultCache | null) {
+async function setUp(store: ResultCache | null, fields: Answer['fields'] = []) {
   const clock = new ManualClock()
   const background = new BackgroundTasks(() => undefined, clock)
   const versions = new TableVersions(() => clock.monotonic())
@@ -64,7 +64,7 @@ async function setUp(store: ResultCache | null) {
     const call = new StatementCall({ text: sql, name: null, parameters: null }, described, new RequestContext({}))
     const run = async (): Promise<Answer> => {
       runs += 1
-      return { command: 'SELECT', rowCount: rows.length, rows, fields: [] }
+      return { command: 'SELECT', rowCount: rows.length, rows, fields }
     }
     return (await results.read(call, wanted, run)).rows
   }
@@ -113,6 +113,20 @@ test('secrets are kept in no store, whether the text or only the answer shows th
   )
   expect(store.entries.size).toBe(0)
   await read('select secret from b', [{ secret: 'another column of that name' }])
+  expect(store.entries.size).toBe(1)
+})
+
+test('a column of a table that the catalog does not know is kept in no store', async () => {
+  const store = new MapCache()
+  const field = { name: 'n', columnID: 1, dataTypeID: 23 }
+  const unknown = await setUp(store, [
+    { ...field, tableID: 0 },
+    { ...field, tableID: 99 },
+  ])
+  await unknown.read('select n from a')
+  expect(store.entries.size).toBe(0)
+  const known = await setUp(store, [{ ...field, tableID: 1 }])
+  await known.read('select n from a')
   expect(store.entries.size).toBe(1)
 })
 

@@ -31,6 +31,8 @@ interface KeptRows {
   readonly rows: readonly Row[]
   /** Whether every value is a primitive, so that a shallow copy of a row shares nothing. */
   readonly isFlat: boolean
+  /** Whether it may be kept at all. */
+  readonly isKeepable: boolean
 }
 
 const MOST_ROWS = 10_000
@@ -66,7 +68,8 @@ export class QueryResults {
       isHit = false
       statistics.missed()
       const answer = await run()
-      return { ...answer, isFlat: answer.rows.every(isFlatRow) }
+      const { command, rowCount, rows } = answer
+      return { command, rowCount, rows, isFlat: rows.every(isFlatRow), isKeepable: this.#mayKeep(answer, tables) }
     }
     const isStored = store !== null && ![...tables, EVERYTHING_TAG].some((table) => this.#unconfirmed.has(table))
     const kept = isStored
@@ -76,7 +79,7 @@ export class QueryResults {
           tables,
           async () => {
             const value = await load()
-            return { value, bytes: bytesOf(key, value), tables: this.#mayKeep(value, tables) ? tables : null, ttlMs }
+            return { value, bytes: bytesOf(key, value), tables: value.isKeepable ? tables : null, ttlMs }
           },
           () => undefined,
         )
@@ -110,7 +113,7 @@ export class QueryResults {
     const key = createHash('sha256').update(entry.key).digest('base64url')
     const loadOrNot = async (context: { doNotKeep(): void }): Promise<KeptRows> => {
       const value = await load()
-      if (!this.#mayKeep(value, entry.tables)) context.doNotKeep()
+      if (!value.isKeepable) context.doNotKeep()
       return value
     }
     return await store.getOrSet(key, loadOrNot, { ttlMs: entry.ttlMs, tags })
@@ -128,9 +131,12 @@ export class QueryResults {
     return tables
   }
 
-  /** The names of the text do not show what `select *` brings: the columns of the answer do. */
-  #mayKeep({ rows }: KeptRows, tables: ReadonlySet<string>): boolean {
-    if (rows.length > MOST_ROWS) return false
+  /**
+   * The names of the text do not show what `select *` brings: the columns of the answer do. They also show a table
+   * that somebody else made since the catalog was loaded, whose writes would not be connected with this text.
+   */
+  #mayKeep({ rows, fields }: Answer, tables: ReadonlySet<string>): boolean {
+    if (rows.length > MOST_ROWS || !this.#deps.catalog.knows(fields.map(({ tableID }) => tableID))) return false
     const columns = Object.keys(rows[0] ?? {})
     for (const table of tables) {
       const hidden = this.#deps.secrets.get(table)

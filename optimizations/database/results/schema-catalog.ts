@@ -115,7 +115,7 @@ export class SchemaCatalog {
     return effect
   }
 
-  /** Whether every column comes from a relation that was known when the catalog was loaded. */
+  /** Whether every column comes from a relation that was there when the catalog was loaded. */
   knows(tableOids: Iterable<number>): boolean {
     for (const oid of tableOids) if (oid !== 0 && !this.#oids.has(oid)) return false
     return true

@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import fc from 'fast-check'
+import { assert, constantFrom, property, string } from 'fast-check'
 import { analyzeSql } from './sql-analysis.ts'
 import { tokenizeSql } from './sql-tokens.ts'
 
@@ -87,8 +87,8 @@ test('parameters in quotes and comments are none, and functions and locks are se
 })
 
 test('no text makes the tokenizer throw, loop or lose a parenthesis', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(...'ab1.\'"$?();/*-\\ \nEU&'.split('')) }), (sql) => {
+  assert(
+    property(string({ unit: constantFrom(...'ab1.\'"$?();/*-\\ \nEU&'.split('')) }), (sql) => {
       const tokens = tokenizeSql(sql)
       expect(tokens.every(({ text }) => text.length > 0 || sql.includes('""'))).toBe(true)
       expect(analyzeSql(sql).fingerprint).toBe(analyzeSql(sql).fingerprint)

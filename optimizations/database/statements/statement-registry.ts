@@ -30,10 +30,6 @@ export class StatementRegistry implements Statements {
     if (known === undefined) this.#statements.set(name, { sql, uses: 0, lastUsedAt: null })
   }
 
-  has(sql: string): boolean {
-    return [...this.#statements.values()].some((statement) => statement.sql === sql)
-  }
-
   async execute<R extends object = Row>(
     name: string,
     params: readonly unknown[] = [],
