@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { randomInteger, seededRandom } from '#optimizations/kernel/random.ts'
+import { CacheWorker } from '#fixtures/doubles/cache-worker.ts'
+import { StaleReadHunt } from '#fixtures/doubles/stale-read-hunt.ts'
+import { expect, test } from '#fixtures/test.ts'
+
+const SCHEDULES = 1_000
+const AT_ONCE = 10
+
+/** Commands of a busy test machine may be slow; a timeout would only make an invalidation count less. */
+const PATIENT = { commandTimeoutMs: 5_000 }
+
+type Disturb = (hunt: StaleReadHunt, start: () => Promise<CacheWorker>) => Promise<void>
+
+interface HuntPlan {
+  readonly url: string
+  readonly seed: number
+  readonly schedules: number
+  readonly processes?: number
+  /** Done again and again while the schedules run. */
+  readonly disturb?: Disturb
+}
+
+/** Runs the schedules, some at a time, over several processes. */
+async function runHunt({ url, seed, schedules, processes = 2, disturb }: HuntPlan): Promise<StaleReadHunt> {
+  const hunt = new StaleReadHunt(seed)
+  const options = { url, namespace: `hunt-${randomUUID()}`, ...PATIENT }
+  const start = (): Promise<CacheWorker> => CacheWorker.start(options, hunt.database)
+  hunt.workers.push(...(await Promise.all(Array.from({ length: processes }, start))))
+  const seeds = Array.from({ length: schedules }, (_, index) => seed + index)
+  const lane = async (): Promise<void> => {
+    for (let mine = seeds.shift(); mine !== undefined; mine = seeds.shift()) await hunt.run(mine)
+  }
+  const disturber = async (): Promise<void> => {
+    while (seeds.length > 0) await disturb?.(hunt, start)
+  }
+  try {
+    const lanes = Array.from({ length: AT_ONCE }, lane)
+    await Promise.all([...lanes, ...(disturb === undefined ? [] : [disturber()])])
+  } finally {
+    await Promise.all(hunt.workers.map((worker) => worker.kill()))
+  }
+  return hunt
+}
+
+test('after an acknowledged invalidation no reader of either process sees an older value', async ({
+  redis,
+  intensity,
+  seed,
+}) => {
+  test.setTimeout(300_000)
+  const schedules = SCHEDULES * intensity
+  const { totals } = await runHunt({ url: redis.url, seed, schedules })
+  expect(totals.staleReads).toEqual([])
+  expect(totals).toMatchObject({ interrupted: 0, unacknowledged: 0 })
+  expect(totals.reads).toBe(schedules * 24)
+})
+
+test('nor does one while processes are killed and others take their place', async ({ redis, intensity, seed }) => {
+  test.setTimeout(300_000)
+  const random = seededRandom(seed)
+  const disturb: Disturb = async (hunt, start) => {
+    await sleep(100 + random() * 200)
+    const victim = randomInteger(random, hunt.workers.length)
+    const [killed] = hunt.workers.splice(victim, 1, await start())
+    await killed?.kill()
+  }
+  const { totals } = await runHunt({ url: redis.url, seed: seed + 10_000, schedules: 300 * intensity, disturb })
+  expect(totals.staleReads).toEqual([])
+  expect(totals.interrupted).toBeGreaterThan(0)
+  expect(totals.acknowledged).toBeGreaterThan(0)
+})
+
+test('nor does one while processes are stopped for longer than their lease, and go on', async ({
+  redis,
+  intensity,
+  seed,
+}) => {
+  test.setTimeout(300_000)
+  const random = seededRandom(seed)
+  const disturb: Disturb = async ({ workers }) => {
+    await sleep(50 + random() * 100)
+    const frozen = workers[randomInteger(random, workers.length)]
+    frozen?.freeze()
+    await sleep(200 + random() * 1_500)
+    frozen?.thaw()
+  }
+  const { totals } = await runHunt({ url: redis.url, seed: seed + 20_000, schedules: 300 * intensity, disturb })
+  expect(totals.staleReads).toEqual([])
+  expect(totals.interrupted).toBe(0)
+})
+
+test('nor does one while the connections that invalidations arrive on are cut', async ({ redis, intensity, seed }) => {
+  test.setTimeout(300_000)
+  const random = seededRandom(seed)
+  const killer = new Redis(redis.url)
+  const disturb: Disturb = async () => {
+    await sleep(20 + random() * 200)
+    await killer.client('KILL', 'TYPE', 'PUBSUB')
+  }
+  const { totals } = await runHunt({ url: redis.url, seed: seed + 30_000, schedules: 300 * intensity, disturb })
+  killer.disconnect()
+  expect(totals.staleReads).toEqual([])
+  expect(totals).toMatchObject({ interrupted: 0, unacknowledged: 0 })
+})
