@@ -35,10 +35,10 @@ export class ChannelLane {
 
   /** The highest class among its events: an event is not held up by a lower one before it in its own channel. */
   get priorityClass(): PriorityClass {
-    const [immediate, high, normal] = this.#perClass
-    if (immediate > 0) return 0
-    if (high > 0) return 1
-    return normal > 0 ? 2 : 3
+    const counts = this.#perClass
+    if (counts[0] > 0) return 0
+    if (counts[1] > 0) return 1
+    return counts[2] > 0 ? 2 : 3
   }
 
   /** Appends, and answers the queued event that it takes the place of, if any. */

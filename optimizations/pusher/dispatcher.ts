@@ -269,10 +269,10 @@ export class Dispatcher {
   }
 
   #batchBody(events: readonly QueuedEvent[]): string {
-    let body = '{"batch":['
+    let items = ''
     // Put together by + and made one piece by whoever reads it first: join() would copy it once more.
-    for (const [index, event] of events.entries()) body += index === 0 ? this.#wire(event) : `,${this.#wire(event)}`
-    return `${body}]}`
+    for (const event of events) items += items === '' ? this.#wire(event) : `,${this.#wire(event)}`
+    return `{"batch":[${items}]}`
   }
 
   #wire(event: QueuedEvent): string {

@@ -159,7 +159,8 @@ export class EventQueue {
   }
 
   #fits(events: readonly QueuedEvent[]): boolean {
-    const bytes = events.reduce((sum, event) => sum + event.input.bytes, 0)
+    let bytes = 0
+    for (const event of events) bytes += event.input.bytes
     const { maxQueuedEvents, maxQueuedBytes } = this.#options
     return this.#pending + events.length <= maxQueuedEvents && this.#bytes + bytes <= maxQueuedBytes
   }

@@ -3,21 +3,21 @@ import { randomUUID } from 'node:crypto'
 import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import type { Health } from '#optimizations/kernel/health.ts'
-import type { ChannelInfo, ChannelState, WebhookRequest } from './channel-state.ts'
+import { HttpChannelState } from './channel-state.ts'
 import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
+import { createPusherTransport } from './pusher-transport.ts'
 import { PublisherStatistics } from './publisher-statistics.ts'
 import type { EventOutcome } from './event-outcome.ts'
 import type { EventToPublish, Publisher, PublishOptions, PublishReceipt } from './publisher.ts'
+
+const ASKING = { poolSize: 1, connectTimeoutMs: 3_000, requestTimeoutMs: 10_000, bodyTimeoutMs: 1_000 }
+const CHANNELS = { ttlMs: 5_000, maxChannels: 10_000, asksSubscriptionCounts: false }
 
 /**
  * The honest baseline for OPTIMIZE_PUSHER=off: the official library's `trigger`, awaited by whoever publishes. No
  * batching, no order, no retry, no limit: an event that Pusher does not take at once is lost, and counted.
  */
-export function createPlainPublisher(
-  app: PusherApp,
-  options: { readonly isAwaited?: boolean } = {},
-  clock: Clock = systemClock,
-): Publisher {
+export function createPlainPublisher(app: PusherApp, clock: Clock = systemClock): Publisher {
   const library = createPusherLibrary(app)
   const statistics = new PublisherStatistics()
 
@@ -42,15 +42,22 @@ export function createPlainPublisher(
       await answer.text()
       return end('delivered', 'ok')
     } catch (error) {
-      return end('dead_lettered', describeError(error))
+      const { status } = error as { readonly status?: number }
+      return end('dead_lettered', status === undefined ? 'failed' : `http_${status}`)
     }
   }
 
   const publish: Publisher['publish'] = async (channel, event, data, given = {}) => {
-    const ended = send(channel, event, data, given)
-    return { id: randomUUID(), settled: options.isAwaited === false ? ended : Promise.resolve(await ended) }
+    const ended = await send(channel, event, data, given)
+    return { id: randomUUID(), settled: Promise.resolve(ended) }
   }
-  const channels = plainChannelState(library)
+  // Asking about channels is no part of what is compared: it goes the same way as in the optimised publisher.
+  const transport = createPusherTransport(app, ASKING, clock)
+  const channels = new HttpChannelState({ app, transport, clock, onHit: () => (statistics.cacheHits += 1) }, CHANNELS)
+  const stop: Publisher['stop'] = async () => {
+    await transport.close()
+    return { delivered: statistics.outcomes.delivered, abandoned: 0 }
+  }
 
   return {
     publish,
@@ -81,27 +88,9 @@ export function createPlainPublisher(
         breaker: 'closed',
       }),
     recordDelivery: (latencyMs) => statistics.deliveryLatency.record(latencyMs),
-    stop: async () => ({ delivered: statistics.outcomes.delivered, abandoned: 0 }),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
-
-function plainChannelState(library: ReturnType<typeof createPusherLibrary>): ChannelState {
-  const get = async (path: string): Promise<Record<string, unknown>> => {
-    const answer = await library.get({ path })
-    return JSON.parse(await answer.text()) as Record<string, unknown>
-  }
-  return {
-    info: async (channel): Promise<ChannelInfo> => ({
-      occupied: (await get(`/channels/${channel}`))['occupied'] === true,
-    }),
-    users: async (channel) => {
-      const { users } = await get(`/channels/${channel}/users`)
-      return Array.isArray(users) ? users.map((user: { id: string }) => user.id) : []
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
     },
-    terminateConnections: async (userId) => {
-      await library.terminateUserConnections(userId)
-    },
-    receiveWebhook: ({ headers, rawBody }: WebhookRequest) => library.webhook({ headers, rawBody }).isValid(),
   }
 }

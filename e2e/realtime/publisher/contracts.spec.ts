@@ -95,8 +95,13 @@ test.describe('the plain publisher, which is the baseline', () => {
   test('loses what Pusher does not take, and counts it', async ({ pusher }) => {
     await using publisher = createPlainPublisher({ ...pusher, secret: 'wrong' })
     const receipt = await publisher.publish('plain', 'e', 1)
-    expect(await receipt.settled).toMatchObject({ outcome: 'dead_lettered' })
+    expect(await receipt.settled).toMatchObject({ outcome: 'dead_lettered', reason: 'http_401' })
     expect(await publisher.health()).toMatchObject({ status: 'unhealthy' })
-    expect(publisher.stats()).toMatchObject({ failedEvents: 1, successRate: 0 })
+    await publisher.publish('no channel', 'e', 1)
+    expect(publisher.stats()).toMatchObject({
+      failedEvents: 2,
+      successRate: 0,
+      droppedByReason: { http_401: 1, failed: 1 },
+    })
   })
 })
