@@ -16,6 +16,8 @@ import { DescribeQuery, WireQuery, type Answer, type WireStatement } from './wir
 export interface Executed {
   readonly call: StatementCall
   readonly executeMs: number
+  /** The same without the time behind others in a pipeline. */
+  readonly serviceMs: number
   readonly answer: Answer | null
   readonly error: unknown
   readonly notices: readonly string[]
@@ -80,6 +82,8 @@ export class PooledConnection {
   readonly #parsers = new Map<number, TypeParser>()
   readonly #pending = new PendingWrites()
   #notices: string[] = []
+  /** When the statement before was answered: the server answers in order. */
+  #lastEndedAt = 0
   #isLost = false
   #mayBeCancelledLate = false
 
@@ -193,8 +197,11 @@ export class PooledConnection {
     } finally {
       call.wasSent = query.wasSent
       if (query.wasSent) await this.#settle(analysis, effect, answer)
-      const executeMs = this.#clock.monotonic() - startedAt
-      this.#observer.executed({ call, executeMs, answer, error: failure, notices: this.#notices })
+      const endedAt = this.#clock.monotonic()
+      const executeMs = endedAt - startedAt
+      const serviceMs = endedAt - Math.max(startedAt, this.#lastEndedAt)
+      this.#lastEndedAt = endedAt
+      this.#observer.executed({ call, executeMs, serviceMs, answer, error: failure, notices: this.#notices })
     }
   }
 

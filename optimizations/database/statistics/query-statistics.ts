@@ -10,7 +10,7 @@ interface Entry {
   errors: number
   cacheHits: number
   acquireMs: number
-  /** A moving mean of the execution, which forgets the first, unprepared ones. */
+  /** A moving mean of the time in the server's hands, which forgets the first, unprepared ones. */
   recentMs: number
 }
 
@@ -35,13 +35,13 @@ export class QueryStatistics {
     return this.#entries.size
   }
 
-  executed({ call, executeMs, answer, error }: Executed): void {
+  executed({ call, executeMs, serviceMs, answer, error }: Executed): void {
     const { kind } = call.analysis
     if (kind === 'transaction' || kind === 'session') return
     const entry = this.#entry(call.analysis.fingerprint)
     entry.execute.record(executeMs)
     entry.acquireMs += call.acquireMs
-    entry.recentMs += entry.execute.count === 1 ? executeMs : RECENT_WEIGHT * (executeMs - entry.recentMs)
+    entry.recentMs += entry.execute.count === 1 ? serviceMs : RECENT_WEIGHT * (serviceMs - entry.recentMs)
     entry.rows += answer?.rowCount ?? 0
     if (error !== null) entry.errors += 1
     this.#queries += 1

@@ -15,7 +15,7 @@ function executed(sql: string, executeMs: number, more: Partial<Executed> = {}):
   const described = { analysis: analyzeSql(sql), identity: null }
   const call = new StatementCall({ text: sql, name: null, parameters: null }, described, null)
   const answer: Answer = { command: 'SELECT', rowCount: 2, rows: [], fields: [] }
-  return { call, executeMs, answer, error: null, notices: [], ...more }
+  return { call, executeMs, serviceMs: executeMs, answer, error: null, notices: [], ...more }
 }
 
 test('percentiles are at most nine percent above the truth, whatever the size', () => {
