@@ -75,9 +75,10 @@ export class ApiRouter {
     router[operation.method](operation.path, ...this.#parsers(operation), run)
   }
 
-  #parsers({ body, accepts }: Pick<Operation, 'body' | 'accepts'>): RequestHandler[] {
+  #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {
     if (body === undefined) return []
     const options = { limit: this.#bodyLimitBytes }
+    if (isRaw === true) return [express.raw({ ...options, type: 'application/json' })]
     const forms = accepts?.includes(FORM) === true ? [express.urlencoded({ ...options, extended: false })] : []
     return [express.json(options), ...forms]
   }

@@ -16,6 +16,8 @@ export interface Operation<Params = unknown, Query = unknown, Body = unknown, Re
   readonly headers?: z.ZodType
   /** The content types of the body; JSON alone by default. */
   readonly accepts?: readonly string[]
+  /** The body comes as bytes, unparsed: a signature is over them. */
+  readonly isRaw?: boolean
   readonly reply: z.ZodType<Reply>
   /** The statuses with which it comes; the first one unless the handler says otherwise. 200 by default. */
   readonly statuses?: readonly number[]

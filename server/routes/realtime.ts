@@ -1,22 +1,96 @@
 import { z } from 'zod'
 import type { ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
+import type { ChannelState } from '#optimizations/pusher/channel-state.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
+import { HttpError } from '#server/http/problem.ts'
 import type { Viewer } from '#server/services/class-access.ts'
+import type { TriggerService } from '#server/services/triggers.ts'
+import { FreeForm } from './schemas.ts'
+
+// pusher-js sends a form unless told otherwise; both forms carry the same names.
+const FORMS = ['application/x-www-form-urlencoded', 'application/json'] as const
+const SocketId = z.string().regex(/^\d{1,20}\.\d{1,20}$/, 'is not a socket id')
+
+const Signed = z.object({ auth: z.string(), channel_data: z.string().optional() })
 
 const authorize = defineOperation({
   method: 'post',
   path: '/realtime/auth',
-  summary: 'Sign the subscription to a private channel, as pusher-js asks for it',
-  // pusher-js sends a form unless told otherwise; both forms carry the same two names.
-  accepts: ['application/x-www-form-urlencoded', 'application/json'],
-  body: z.strictObject({ socket_id: z.string(), channel_name: z.string() }),
-  reply: z.object({ auth: z.string(), channel_data: z.string().optional() }),
+  summary: 'Sign the subscription to a private or presence channel as pusher-js asks for it, or to many in one request',
+  accepts: FORMS,
+  body: z.union([
+    z.strictObject({ socket_id: SocketId, channel_name: z.string() }),
+    z.strictObject({ socket_id: SocketId, channel_names: z.array(z.string()).min(1).max(100) }),
+  ]),
+  reply: z.union([
+    Signed,
+    z
+      .record(
+        z.string(),
+        z.union([
+          z.object({ status: z.literal(200), authorization: Signed }),
+          z.object({ status: z.union([z.literal(400), z.literal(403), z.literal(500)]), error: z.string() }),
+        ]),
+      )
+      .describe('For many channels: the answer to each, by name'),
+  ]),
   problems: [403],
 })
 
-export function realtimeRoutes(api: ApiRouter, deps: { readonly channels: ChannelAuthorizer<Viewer> }): void {
+const authenticate = defineOperation({
+  method: 'post',
+  path: '/realtime/user-auth',
+  summary: 'Sign in on the WebSocket, so that a connection ends when what it may hear does',
+  accepts: FORMS,
+  body: z.strictObject({ socket_id: SocketId }),
+  reply: z.object({ auth: z.string(), user_data: z.string() }),
+})
+
+const trigger = defineOperation({
+  method: 'post',
+  path: '/realtime/trigger',
+  summary: 'Send an event of your own to a channel that you may join',
+  body: z.strictObject({
+    channel: z.string().min(1).max(164),
+    event: z.string().regex(/^[a-z]+\.[\w.-]{1,100}$/, 'is not an event'),
+    data: FreeForm,
+    socketId: SocketId.optional(),
+  }),
+  reply: z.object({ id: z.string() }),
+  statuses: [202],
+  problems: [403],
+})
+
+const webhook = defineOperation({
+  method: 'post',
+  path: '/realtime/webhook',
+  summary: 'What Pusher tells of channels; signed by the app, not by a user',
+  body: z.instanceof(Buffer),
+  isRaw: true,
+  reply: z.object({ received: z.literal(true) }),
+  problems: [401],
+})
+
+export interface RealtimeDeps {
+  readonly channels: ChannelAuthorizer<Viewer>
+  readonly receiveWebhook: ChannelState['receiveWebhook']
+  readonly triggers: TriggerService
+}
+
+export function realtimeRoutes(api: ApiRouter, { channels, receiveWebhook, triggers }: RealtimeDeps): void {
   api.serve(authorize, async ({ viewer, body }) => ({
-    value: await deps.channels.authorize(viewer, body.socket_id, body.channel_name),
+    value:
+      'channel_name' in body
+        ? await channels.authorize(viewer, body.socket_id, body.channel_name)
+        : await channels.authorizeMany(viewer, body.socket_id, body.channel_names),
   }))
+  api.serve(authenticate, ({ viewer, body }) => ({ value: channels.authenticateUser(viewer, body.socket_id) }))
+  api.serve(trigger, async ({ viewer, body }) => ({ value: { id: await triggers.trigger(viewer, body) } }))
+  api.serveOpen(webhook, ({ body, request }) => {
+    if (!receiveWebhook({ headers: request.headers, rawBody: body.toString() })) {
+      throw new HttpError(401, 'unauthenticated', 'The webhook is not signed by this app, or is too old.')
+    }
+    return { value: { received: true as const } }
+  })
 }

@@ -28,7 +28,13 @@ export interface EnrollmentService {
 export interface EnrollmentDeps {
   readonly access: ClassAccess
   /** Told after the commit whose memberships have changed. */
-  readonly onChange: (classId: string, studentIds: readonly string[]) => void
+  readonly onChange: (change: MembershipChange) => void
+}
+
+export interface MembershipChange {
+  readonly classId: string
+  readonly studentIds: readonly string[]
+  readonly isDropped: boolean
 }
 
 interface LockedClass {
@@ -117,7 +123,7 @@ export function createEnrollmentService(
       // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
       const asked = [...new Set(studentIds)].toSorted()
       const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked), { signal })
-      onChange(classId, result.enrolled)
+      onChange({ classId, studentIds: result.enrolled, isDropped: false })
       return result
     },
 
@@ -135,7 +141,7 @@ export function createEnrollmentService(
         await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
       }
       await optimizations.transaction(work, { signal })
-      onChange(classId, [studentId])
+      onChange({ classId, studentIds: [studentId], isDropped: true })
     },
   }
 }

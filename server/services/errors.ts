@@ -8,6 +8,7 @@ export type ServiceErrorCode =
   | 'not_found'
   | 'conflict'
   | 'key_reused'
+  | 'too_many_events'
 
 export class ServiceError extends AppError<ServiceErrorCode> {}
 

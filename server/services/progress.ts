@@ -30,14 +30,18 @@ interface ProgressRow {
 }
 
 const UPSERT_PROGRESS = `
-  insert into lesson_progress as mine (id, student_id, lesson_id, percent, time_spent_sec, status, last_accessed_at, completed_at)
-  values (?, ?, ?, ?, ?, ?, now(), ?)
+  insert into lesson_progress as mine (id, student_id, lesson_id, percent, time_spent_sec, status, last_accessed_at)
+  values (?, ?, ?, ?, ?, 'in_progress', now())
   on conflict (student_id, lesson_id) do update set
     percent = greatest(mine.percent, excluded.percent),
     time_spent_sec = greatest(mine.time_spent_sec, excluded.time_spent_sec),
-    status = case when mine.status = 'completed' then mine.status else excluded.status end,
-    completed_at = coalesce(mine.completed_at, excluded.completed_at),
     last_accessed_at = excluded.last_accessed_at
+  returning percent, time_spent_sec, status, completed_at`
+
+/** Behind the lock that the upsert took: of many reports that the end is reached, one completes the lesson. */
+const COMPLETE_PROGRESS = `
+  update lesson_progress set status = 'completed', completed_at = now()
+  where student_id = ? and lesson_id = ? and status <> 'completed'
   returning percent, time_spent_sec, status, completed_at`
 
 export function createProgressService(deps: {
@@ -47,12 +51,13 @@ export function createProgressService(deps: {
   return {
     async report(viewer, lessonId, { percent, timeSpentSec }, signal) {
       requireRole(viewer, 'student')
-      const lesson = await deps.lessons.visibleLesson(viewer, lessonId, signal)
-      const completedAt = percent >= 100 ? new Date() : null
+      const { classId } = await deps.lessons.visibleLesson(viewer, lessonId, signal)
       const work = async (unit: UnitOfWork): Promise<ProgressView> => {
-        const status = completedAt === null ? 'in_progress' : 'completed'
-        const values = [randomUUID(), viewer.id, lessonId, percent, timeSpentSec, status, completedAt]
-        const row = await unit.em.execute<ProgressRow>(UPSERT_PROGRESS, values, 'get')
+        const values = [randomUUID(), viewer.id, lessonId, percent, timeSpentSec]
+        const saved = await unit.em.execute<ProgressRow>(UPSERT_PROGRESS, values, 'get')
+        const [completed] =
+          percent >= 100 ? await unit.em.execute<ProgressRow[]>(COMPLETE_PROGRESS, [viewer.id, lessonId]) : []
+        const row = completed ?? saved
         const progress: ProgressView = {
           percent: row.percent,
           timeSpentSec: row.time_spent_sec,
@@ -60,18 +65,11 @@ export function createProgressService(deps: {
           completedAt: iso(row.completed_at),
         }
         unit.invalidate(cacheTags.work(viewer.id))
-        const { classId } = lesson
         const at = Date.now()
-        await unit.publish(classChannel(classId), 'progress.updated', {
-          lessonId,
-          classId,
-          studentId: viewer.id,
-          percent: progress.percent,
-          status: progress.status,
-          at,
-        })
-        // The first completion stands: a later report gets that one's stamp, and is no completion.
-        if (completedAt !== null && progress.completedAt === completedAt.toISOString()) {
+        const { status } = progress
+        const update = { lessonId, classId, studentId: viewer.id, percent: progress.percent, status, at }
+        await unit.publish(classChannel(classId), 'progress.updated', update)
+        if (completed !== undefined) {
           await unit.publish(userChannel(viewer.id), 'lesson.completed', { lessonId, classId, at })
         }
         return progress

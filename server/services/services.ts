@@ -2,6 +2,7 @@ import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import { createChannelAuthorizer, type ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
+import type { ChannelState } from '#optimizations/pusher/channel-state.ts'
 import type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
 import { createAssessmentReader, type AssessmentReader } from './assessments.ts'
 import { createChannelAccess } from './channel-access.ts'
@@ -18,6 +19,7 @@ import { createProgressService, type ProgressService } from './progress.ts'
 import { createReportService, type ReportService } from './reports.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
 import { createSubmissionService, type SubmissionService } from './submissions.ts'
+import { createTriggerService, type TriggerService } from './triggers.ts'
 
 export interface ServicesDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'database' | 'publisher' | 'transaction'>
@@ -32,6 +34,9 @@ export interface ServicesDeps {
 /** All use cases of the application. To be disposed of before the optimizations stop: they finish what they still do. */
 export interface Services extends AsyncDisposable {
   readonly channels: ChannelAuthorizer<Viewer>
+  /** What Pusher tells of channels. False, and nothing applied, when it did not come from Pusher. */
+  readonly receiveWebhook: ChannelState['receiveWebhook']
+  readonly triggers: TriggerService
   readonly signIn: SignInService
   readonly classes: ClassService
   readonly enrollments: EnrollmentService
@@ -52,21 +57,30 @@ export function createServices(deps: ServicesDeps): Services {
   const tasks = new BackgroundTasks(onError, clock)
   const access = createClassAccess({ cache, database })
   const lessons = createLessonReader({ cache, database, access })
-  const channelAccess = createChannelAccess(access)
+  const channelAccess = createChannelAccess({ cache, database, access })
   const channels = createChannelAuthorizer({
     app: pusherApp,
     policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
+    // What a decision rests on is in the cache, where every process sees a change at once: a memory of this process
+    // alone would outlive a change that another one made.
+    ttlMs: 1,
   })
   const leaderboard = createLeaderboard({ database, publisher, access, clock, tasks, store: leaderboardStore })
   return {
     channels,
+    receiveWebhook: (request) => publisher.channels.receiveWebhook(request),
+    triggers: createTriggerService({ publisher, channelAccess }),
     signIn: createSignInService(database),
     classes: createClassService(optimizations, { access }),
     enrollments: createEnrollmentService(optimizations, {
       access,
-      onChange: (classId, studentIds) => {
-        for (const id of studentIds) channels.revoke(id)
+      onChange: ({ classId, studentIds, isDropped }) => {
         leaderboard.membersChanged(classId)
+        for (const id of studentIds) {
+          channels.revoke(id)
+          // What is subscribed to stays so until the connection ends: signed-in clients come back and are asked again.
+          if (isDropped) tasks.run('realtime.terminate', () => publisher.channels.terminateConnections(id))
+        }
       },
     }),
     lessons,
