@@ -94,6 +94,10 @@ async function run(config: Config): Promise<void> {
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }, app)
   answerClientErrors(server)
+  // Before anybody can know that it listens, and ask it to end.
+  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
+  process.once('SIGTERM', ask)
+  process.once('SIGINT', ask)
   try {
     const url = await listen(server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
@@ -108,9 +112,6 @@ async function run(config: Config): Promise<void> {
     throw error
   }
 
-  const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
-  process.once('SIGTERM', ask)
-  process.once('SIGINT', ask)
   const signal = await asked
   const outcome = await drain.finish(server, config.drain)
   await services[Symbol.asyncDispose]()

@@ -19,7 +19,7 @@ function optionsFor({ seededDatabase, pusher, redisUrl }: Addresses) {
   const { appId, key, secret, host, port, useTls } = pusher
   return {
     cache: { url: redisUrl, namespace: 'manager-start' },
-    database: { url: seededDatabase.url, entities, pool: { size: 2 } },
+    database: { url: seededDatabase.url, entities, pool: { size: 5 } },
     pusher: { app: { appId, key, secret, host, port, useTls } },
     optimize: { cache: true, database: true, pusher: true },
   }
@@ -36,7 +36,7 @@ test('with all services there the start is completed, and says how long each too
     quiet,
   )
   const { status, services } = optimizations.status()
-  expect(status).toBe('completed')
+  expect(status, JSON.stringify(services)).toBe('completed')
   for (const { status: state, attempts } of Object.values(services)) {
     expect({ state, attempts }).toEqual({ state: 'initialized', attempts: 1 })
   }
