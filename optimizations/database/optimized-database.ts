@@ -1,5 +1,6 @@
 import type { EntityName, MikroORM, Primary } from '@mikro-orm/core'
 import type { PostgreSqlDriver } from '@mikro-orm/postgresql'
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
 import type {
@@ -22,6 +23,7 @@ import { probeHealth } from './health-probe.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import { CONTEXT_KEY } from './orm/hotpath-connection.ts'
 import { borrowerStack } from './pool/borrower-stack.ts'
+import { keepOutboxSmall } from './outbox-retention.ts'
 import { OutboxStore } from './outbox-store.ts'
 import { isStalePlan } from './query-runner.ts'
 import { retryTransaction } from './recovery/transaction-retry.ts'
@@ -38,6 +40,8 @@ export interface OptimizedDatabaseDeps {
   readonly orm: MikroORM<PostgreSqlDriver>
   readonly engine: Engine
   readonly listener: NotificationListener
+  readonly background: BackgroundTasks
+  readonly deadLetterRetentionMs: number
   /** How long `stop` waits for what is running. */
   readonly drainMs: number
 }
@@ -53,6 +57,7 @@ export class OptimizedDatabase implements Database {
   readonly metrics
   readonly #deps: OptimizedDatabaseDeps
   readonly #finder: PrimaryKeyFinder
+  readonly #retention: Disposable
   #stopped: Promise<void> | null = null
 
   constructor(deps: OptimizedDatabaseDeps) {
@@ -70,6 +75,7 @@ export class OptimizedDatabase implements Database {
       transaction: (work) => this.#rawTransaction(work),
       onNotify: (channel, listener) => deps.listener.on(channel, listener),
     })
+    this.#retention = keepOutboxSmall(deps, this.outbox, deps.deadLetterRetentionMs)
   }
 
   fork(options: ForkOptions = {}): EntityManager {
@@ -147,6 +153,7 @@ export class OptimizedDatabase implements Database {
 
   async #stop(): Promise<void> {
     const { engine, listener, orm, drainMs } = this.#deps
+    this.#retention[Symbol.dispose]()
     await engine.stop(drainMs)
     await listener[Symbol.asyncDispose]()
     await orm.close(true)

@@ -27,6 +27,8 @@ export interface DatabaseOptions extends EngineOverrides {
   readonly extensions?: Options['extensions']
   /** `false`: stock MikroORM behind the same surface, the honest baseline. `true` by default. */
   readonly optimize?: boolean
+  /** How long dead letters of the outbox are kept. 7 days by default. */
+  readonly deadLetterRetentionMs?: number
   /** How long `stop` waits for what is running. 10,000 by default. */
   readonly drainMs?: number
 }
@@ -41,6 +43,7 @@ export interface DatabaseDeps {
 }
 
 const DRAIN_MS = 10_000
+const DEAD_LETTER_RETENTION_MS = 7 * 86_400_000
 
 type Common = Required<Pick<DatabaseDeps, 'clock' | 'random' | 'background' | 'events'>>
 
@@ -86,7 +89,8 @@ async function startOptimized(
     engineOptions,
   )
   late.engine = engine
-  const database = new OptimizedDatabase({ ...common, orm, engine, listener, drainMs: options.drainMs ?? DRAIN_MS })
+  const { deadLetterRetentionMs = DEAD_LETTER_RETENTION_MS, drainMs = DRAIN_MS } = options
+  const database = new OptimizedDatabase({ ...common, orm, engine, listener, deadLetterRetentionMs, drainMs })
   try {
     await engine.sources.start()
     await listener.start()
@@ -111,7 +115,8 @@ async function startStock(common: Common, options: DatabaseOptions, engine: Engi
     },
   })
   const listener = createListener(common, options)
-  const database = new StockDatabase({ ...common, orm, listener })
+  const { deadLetterRetentionMs = DEAD_LETTER_RETENTION_MS } = options
+  const database = new StockDatabase({ ...common, orm, listener, deadLetterRetentionMs })
   try {
     await database.query('select 1')
     await listener.start()

@@ -20,6 +20,7 @@ import type {
 } from './database.ts'
 import { DatabaseError } from './errors.ts'
 import type { NotificationListener } from './notification-listener.ts'
+import { keepOutboxSmall } from './outbox-retention.ts'
 import { OutboxStore } from './outbox-store.ts'
 import { retryTransaction } from './recovery/transaction-retry.ts'
 import { StatementRegistry } from './statements/statement-registry.ts'
@@ -32,6 +33,7 @@ export interface StockDatabaseDeps {
   readonly background: BackgroundTasks
   readonly orm: MikroORM<PostgreSqlDriver>
   readonly listener: NotificationListener
+  readonly deadLetterRetentionMs: number
 }
 
 /** MikroORM as it comes, behind the same surface: what the optimizations are measured against. */
@@ -43,6 +45,7 @@ export class StockDatabase implements Database {
   readonly #deps: StockDatabaseDeps
   readonly #times = new LatencyHistogram()
   #totalTimeMs = 0
+  readonly #retention: Disposable
   #stopped: Promise<void> | null = null
 
   constructor(deps: StockDatabaseDeps) {
@@ -54,6 +57,7 @@ export class StockDatabase implements Database {
       transaction: (work) => this.#rawTransaction(work),
       onNotify: (channel, listener) => deps.listener.on(channel, listener),
     })
+    this.#retention = keepOutboxSmall(deps, this.outbox, deps.deadLetterRetentionMs)
   }
 
   fork(options: ForkOptions = {}): EntityManager {
@@ -120,6 +124,7 @@ export class StockDatabase implements Database {
 
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
+      this.#retention[Symbol.dispose]()
       await this.#deps.listener[Symbol.asyncDispose]()
       await this.orm.close(true)
     })()

@@ -7,7 +7,7 @@ const RETRIED_STATES = new Set(['40001', '40P01'])
 const FIRST_DELAY_MS = 5
 const LONGEST_DELAY_MS = 500
 
-export const DEFAULT_TRANSACTION_RETRIES = 10
+const DEFAULT_TRANSACTION_RETRIES = 10
 
 export interface TransactionRetryDeps {
   readonly clock: Clock

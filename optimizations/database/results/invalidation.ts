@@ -5,7 +5,7 @@ import type { TableVersions } from './table-versions.ts'
 import type { WriteEffect } from './write-effect.ts'
 
 /** The NOTIFY channel on which processes tell one another which tables they wrote to. */
-export const TABLES_CHANNEL = 'hotpath_tables'
+const TABLES_CHANNEL = 'hotpath_tables'
 
 /** NOTIFY takes at most 8,000 bytes; a longer list of tables says everything instead. */
 const LONGEST_PAYLOAD = 7_900
