@@ -49,7 +49,7 @@ export default defineConfig<ServicesOptions>({
   use: { intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1, seed: Number(process.env['SEED']) },
   reporter: [
     ['list'],
-    ['./fixtures/measurement/report/measurement-reporter.ts'],
+    ['./fixtures/measurement/report/measurement-reporter.ts', { jobSummary: process.env['GITHUB_STEP_SUMMARY'] }],
     ['./fixtures/playwright/counts-reporter.ts'],
   ],
   projects: [

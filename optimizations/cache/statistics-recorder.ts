@@ -11,7 +11,7 @@ export type Tier = 'memory' | 'redis'
 type ReadOutcome = Tier | 'stale' | 'miss'
 
 /** What happens, for tracing: nothing is built for a channel that nobody subscribes to. */
-export const CACHE_CHANNELS = {
+const CACHE_CHANNELS = {
   /** `{ namespace, key, outcome }` for each read. */
   read: channel('hotpath:cache:read'),
   /** `{ namespace, key, durationMs, error }` for each load. */

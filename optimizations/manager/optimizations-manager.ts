@@ -52,7 +52,7 @@ export interface OptimizationsManagerOptions {
 }
 
 export type ManagerErrorCode = 'not_started' | 'stopped'
-export class ManagerError extends AppError<ManagerErrorCode> {}
+class ManagerError extends AppError<ManagerErrorCode> {}
 
 /** What exists between a start and a stop. */
 interface Running {

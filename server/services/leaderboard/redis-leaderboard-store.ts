@@ -61,7 +61,7 @@ declare module 'ioredis' {
   }
 }
 
-export class RedisLeaderboardStore implements LeaderboardStore {
+class RedisLeaderboardStore implements LeaderboardStore {
   readonly #redis: Redis
   readonly #prefix: string
 
