@@ -43,6 +43,7 @@ const list = defineOperation({
     ...PageQuery,
   }),
   reply: page(SchoolClass),
+  problems: [403],
 })
 
 const details = defineOperation({

@@ -21,6 +21,7 @@ const list = defineOperation({
   reply: z.object({
     lessons: z.array(z.object({ id: z.uuid(), classId: z.uuid(), className: z.string(), title: z.string() })),
   }),
+  problems: [403],
 })
 
 const details = defineOperation({

@@ -120,6 +120,7 @@ export function createLessonReader(deps: {
 
   return {
     async visibleLessons(viewer, signal) {
+      requireRole(viewer, 'admin', 'teacher', 'student')
       const classes = await access.visibleClasses(viewer, signal)
       const lessons = await database.fork({ signal }).find(
         Lesson,
