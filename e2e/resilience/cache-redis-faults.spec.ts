@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Cache } from '#optimizations/cache/cache.ts'
+import { cacheKey } from '#optimizations/cache/cache-key.ts'
+import { startCache } from '#optimizations/cache/start-cache.ts'
+import { startFaultProxy, type FaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
+import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
+import type { RedisService } from '#fixtures/services/redis/redis-service.ts'
+import { expect, test } from '#fixtures/test.ts'
+
+const LOADER_MS = 20
+const READERS = 10
+
+interface Fault {
+  readonly name: string
+  readonly begin: (redis: RedisService, proxy: FaultProxy) => Promise<unknown>
+  readonly end: (redis: RedisService, proxy: FaultProxy) => Promise<unknown>
+}
+
+/** The faults that end are ended by what was returned when they began. */
+function proxied(name: string, kind: 'drop' | 'latency' | 'refuse'): Fault {
+  let active: AsyncDisposable | undefined
+  return {
+    name,
+    begin: async (_redis, proxy) => {
+      active = await proxy.inject(kind === 'latency' ? { kind, ms: 2_000 } : { kind })
+      if (kind === 'refuse') proxy.reset()
+    },
+    end: async () => active?.[Symbol.asyncDispose](),
+  }
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    name: 'is frozen',
+    begin: async ({ process }) => process?.freeze(),
+    end: async ({ process }) => process?.thaw(),
+  },
+  {
+    name: 'is killed',
+    begin: async ({ process }) => process?.kill(),
+    end: async ({ process }) => process?.restart(),
+  },
+  proxied('refuses connections', 'refuse'),
+  proxied('answers two seconds late', 'latency'),
+  proxied('is behind a black hole', 'drop'),
+]
+
+/** Readers that never stop, and what they saw: the worst that a read took beyond its loader, and how many failed. */
+class Traffic {
+  worstMs = 0
+  failures = 0
+  reads = 0
+  readonly #cache: Cache
+  readonly #readers: Promise<void>[]
+  #isStopped = false
+
+  constructor(cache: Cache) {
+    this.#cache = cache
+    this.#readers = Array.from({ length: READERS }, (_, reader) => this.#run(reader))
+  }
+
+  reset(): void {
+    this.worstMs = 0
+    this.reads = 0
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await Promise.all(this.#readers)
+  }
+
+  async #run(reader: number): Promise<void> {
+    for (let count = 0; !this.#isStopped; count += 1) {
+      let loadedMs = 0
+      const begun = performance.now()
+      try {
+        await this.#cache.getOrSet(cacheKey('traffic', reader, count % 50), async () => {
+          const loading = performance.now()
+          await sleep(LOADER_MS)
+          loadedMs = performance.now() - loading
+          return count
+        })
+      } catch {
+        this.failures += 1
+      }
+      this.reads += 1
+      this.worstMs = Math.max(this.worstMs, performance.now() - begun - loadedMs)
+      await sleep(1)
+    }
+  }
+}
+
+async function startBehindProxy() {
+  const redis = await startEmbeddedRedis()
+  const proxy = await startFaultProxy(redis.url)
+  const cache = await startCache({ url: proxy.through(redis.url), namespace: 'faults' })
+  return {
+    redis,
+    proxy,
+    cache,
+    [Symbol.asyncDispose]: async () => {
+      await cache.stop()
+      await proxy[Symbol.asyncDispose]()
+      await redis.stop()
+    },
+  }
+}
+
+for (const fault of FAULTS) {
+  test(`when Redis ${fault.name}, no read fails or waits for it, and the cache comes back by itself`, async () => {
+    test.setTimeout(60_000)
+    await using rig = await startBehindProxy()
+    const { redis, proxy, cache } = rig
+    const traffic = new Traffic(cache)
+    await expect.poll(() => cache.stats().hits).toBeGreaterThan(100)
+    await fault.begin(redis, proxy)
+    await expect.poll(async () => (await cache.health()).status).toBe('unhealthy')
+    // From here on it is known that Redis is away: a read costs what its loader costs.
+    await expect.poll(() => cache.stats().refused).toBeGreaterThan(0)
+    const atWorst = traffic.worstMs
+    const { errors } = cache.stats()
+    traffic.reset()
+    await expect.poll(() => traffic.reads).toBeGreaterThan(200)
+    // Nobody's read was sent, so nobody's failed.
+    expect(cache.stats().errors).toBe(errors)
+    test.info().annotations.push({
+      type: 'worst read',
+      description: `${atWorst.toFixed()} ms, then ${traffic.worstMs.toFixed()} ms`,
+    })
+    const ended = await cache.delete(cacheKey('traffic', 0, 0))
+    expect(ended.acknowledged).toBe(false)
+    await fault.end(redis, proxy)
+    const begun = performance.now()
+    await expect.poll(async () => (await cache.health()).status, { intervals: [20], timeout: 15_000 }).toBe('healthy')
+    test.info().annotations.push({ type: 'recovery', description: `${(performance.now() - begun).toFixed()} ms` })
+    const { hits } = cache.stats()
+    await expect.poll(() => cache.stats().hits).toBeGreaterThan(hits + 100)
+    expect(await cache.delete(cacheKey('traffic', 0, 0))).toMatchObject({ acknowledged: true })
+    await traffic.stop()
+    expect(traffic.failures).toBe(0)
+  })
+}
