@@ -46,7 +46,7 @@ const FAULTS: readonly Fault[] = [
 ]
 
 /** Readers that never stop, and what they saw: the worst that a read took beyond its loader, and how many failed. */
-class Traffic {
+class Traffic implements AsyncDisposable {
   worstMs = 0
   failures = 0
   reads = 0
@@ -64,7 +64,7 @@ class Traffic {
     this.reads = 0
   }
 
-  async stop(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopped = true
     await Promise.all(this.#readers)
   }
@@ -111,7 +111,7 @@ for (const fault of FAULTS) {
     test.setTimeout(60_000)
     await using rig = await startBehindProxy()
     const { redis, proxy, cache } = rig
-    const traffic = new Traffic(cache)
+    await using traffic = new Traffic(cache)
     await expect.poll(() => cache.stats().hits).toBeGreaterThan(100)
     await fault.begin(redis, proxy)
     await expect.poll(async () => (await cache.health()).status).toBe('unhealthy')
@@ -136,7 +136,6 @@ for (const fault of FAULTS) {
     const { hits } = cache.stats()
     await expect.poll(() => cache.stats().hits).toBeGreaterThan(hits + 100)
     expect(await cache.delete(cacheKey('traffic', 0, 0))).toMatchObject({ acknowledged: true })
-    await traffic.stop()
     expect(traffic.failures).toBe(0)
   })
 }
