@@ -45,7 +45,8 @@ export async function assembleCache(deps: AssemblyDependencies, options: Resolve
   const guard = new GuardedStore({ store, statistics, clock }, options)
   // Without others there is nobody to hear from.
   const permit: MemoryPermit = { validUntil: remote === undefined ? Infinity : -Infinity }
-  const local = new LocalTier({ permit, guard, statistics, clock, random }, options)
+  const ticks = new TickClock(clock)
+  const local = new LocalTier({ permit, guard, statistics, clock, ticks, random }, options)
   const { apply, keep, memory, flights, tags, backoff } = local
   const bus = remote?.createBus(randomBytes(MEMBER_BYTES).toString('hex'))
   const coherence = bus && new Coherence({ bus, clock, tasks, permit, apply, reset: () => apply(EVERYTHING) }, options)
@@ -85,6 +86,5 @@ export async function assembleCache(deps: AssemblyDependencies, options: Resolve
       .catch(() => guard.breaker.trip())
     await heart.start()
   }
-  const ticks = new TickClock(clock)
   return new TieredCache({ ...parts, memory, permit, ticks, reader, loader, writer, invalidator, health, stop })
 }

@@ -6,7 +6,7 @@ import { encodeEntry } from './envelope.ts'
 import { lifetimeOf, refreshFrom } from './lifetime.ts'
 import { Entry } from './entry.ts'
 import type { TagCell } from './tag-versions.ts'
-import type { ValueCodec } from './value-codec.ts'
+import { wholeBody, type ValueCodec } from './value-codec.ts'
 
 export interface EntryBuilderDependencies {
   readonly codec: ValueCodec
@@ -60,8 +60,8 @@ export function buildEntry(
     refreshFrom: refreshFrom(freshUntil, loadMs, options.earlyRefresh, random),
   }
   return {
-    memory: new Entry(value, times, stamp, cells.length === 0 ? undefined : cells),
+    memory: new Entry(value, times, stamp.toString('latin1'), cells.length === 0 ? undefined : cells),
     stored: { bytes: encodeEntry(header, body), ttlMs: totalMs },
-    valueBytes: codec.plainBytes(body),
+    valueBytes: codec.plainBytes(wholeBody(body)),
   }
 }

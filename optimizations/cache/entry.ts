@@ -18,10 +18,11 @@ export class Entry {
   nextRefresh = Number.NEGATIVE_INFINITY
   /** Undefined for an entry without tags. */
   readonly cells: readonly TagCell[] | undefined
-  readonly stamp: Buffer
+  /** As text: a view would keep the whole reply that it was read from. */
+  readonly stamp: string
   #promise: Promise<unknown> | undefined
 
-  constructor(value: unknown, times: EntryTimes, stamp: Buffer, cells: readonly TagCell[] | undefined) {
+  constructor(value: unknown, times: EntryTimes, stamp: string, cells: readonly TagCell[] | undefined) {
     this.value = value
     this.freshUntil = times.freshUntil
     this.staleUntil = times.staleUntil

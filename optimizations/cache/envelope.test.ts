@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import * as fc from 'fast-check'
-import { decodeEntry, encodeEntry, STAMP_BYTES, stampOf, type EntryHeader } from './envelope.ts'
+import { decodeEntry, encodeEntry, STAMP_BYTES, stampOf, stampText, type EntryHeader } from './envelope.ts'
 
 const header: fc.Arbitrary<EntryHeader> = fc
   .record({
@@ -22,8 +22,13 @@ test('what is encoded is decoded, to the last field', () => {
   fc.assert(
     fc.property(header, body, (fields, content) => {
       const bytes = encodeEntry(fields, content)
-      expect(decodeEntry(bytes)).toEqual({ ...fields, body: content })
-      expect(stampOf(bytes)).toEqual(fields.stamp)
+      const decoded = decodeEntry(bytes)
+      const { stamp, ...rest } = fields
+      expect(decoded).toMatchObject(rest)
+      expect(decoded?.body.encoding).toBe(content.encoding)
+      expect(bytes.subarray(decoded?.body.start, decoded?.body.end)).toEqual(content.bytes)
+      expect(stampOf(bytes)).toEqual(stamp)
+      expect(Buffer.from(stampText(bytes), 'latin1')).toEqual(stamp)
     }),
   )
 })

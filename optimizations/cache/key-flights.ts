@@ -15,8 +15,13 @@ export class KeyFlight {
   users = 1
   isDetached = false
   reading: Promise<Reading> | undefined
+  settleReading: ((reading: Reading) => void) | undefined
   load: SharedLoad | undefined
-  readonly #onDetach: (() => void)[] = []
+  /** What the first caller will get; those who join get the same. */
+  answer: Promise<unknown> | undefined
+  /** How many have joined the first caller while it is unknown whether the store has the value. */
+  joined = 0
+  #onDetach: (() => void)[] | undefined
 
   constructor(key: CacheKey, startedAt: number) {
     this.key = key
@@ -25,12 +30,28 @@ export class KeyFlight {
 
   detach(): void {
     this.isDetached = true
-    for (const wake of this.#onDetach) wake()
+    for (const wake of this.#onDetach ?? []) wake()
+  }
+
+  /**
+   * Whether its answer is still to be found out, and will be as true for a caller of this moment. Behind a background
+   * load the first caller may hold a stale value, which an invalidation can have ended since.
+   */
+  get isJoinable(): boolean {
+    if (this.answer === undefined) return false
+    return this.load === undefined ? this.reading !== undefined : this.load.isCurrent && !this.load.isBackground
+  }
+
+  /** One after the other, those who have joined: each is counted like the first caller. */
+  takeJoined(): boolean {
+    if (this.joined === 0) return false
+    this.joined -= 1
+    return true
   }
 
   /** `wake` is called when something becomes known about the key: a stored entry, or an invalidation. */
   onDetach(wake: () => void): void {
-    this.#onDetach.push(wake)
+    this.#onDetach = [...(this.#onDetach ?? []), wake]
   }
 }
 
@@ -55,10 +76,6 @@ export class KeyFlights {
 
   constructor(deps: KeyFlightsDependencies) {
     this.#deps = deps
-  }
-
-  get size(): number {
-    return this.#flights.size
   }
 
   /** Joins the flight of the key, or begins one. Whoever opens it must close it. */

@@ -148,7 +148,7 @@ export class LeasedLoader {
   async #obtain(flight: KeyFlight, shared: SharedLoad, job: LoadJob): Promise<Grant> {
     const { clock, random, statistics } = this.#deps
     if (!(job.found instanceof Entry) && !job.found.isKnown) return ALONE
-    let seen = job.found instanceof Entry ? job.found.stamp : job.found.seen
+    let seen = job.found instanceof Entry ? Buffer.from(job.found.stamp, 'latin1') : job.found.seen
     // What becomes known of the key ends a pause: mostly that the other process has stored it.
     const wake = new AbortController()
     flight.onDetach(() => wake.abort())

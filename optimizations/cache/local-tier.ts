@@ -8,6 +8,7 @@ import { KeyFlights, type Keep } from './key-flights.ts'
 import { MemoryTier } from './memory-tier.ts'
 import type { StatisticsRecorder } from './statistics-recorder.ts'
 import { TagVersions } from './tag-versions.ts'
+import type { TickClock } from './tick-clock.ts'
 
 /** Until when this process may serve what it remembers, by the monotonic clock. */
 export interface MemoryPermit {
@@ -19,6 +20,7 @@ export interface LocalTierDependencies {
   readonly guard: GuardedStore
   readonly statistics: StatisticsRecorder
   readonly clock: Clock
+  readonly ticks: TickClock
   readonly random: Random
 }
 
@@ -29,12 +31,14 @@ export class LocalTier {
   readonly tags: TagVersions
   readonly backoff: FailureBackoff
   readonly #deps: LocalTierDependencies
+  readonly #keepsEntries: boolean
 
   constructor(deps: LocalTierDependencies, options: ResolvedCacheOptions) {
     this.#deps = deps
     const isCoherent = (): boolean => this.isCoherent
+    this.#keepsEntries = options.memoryMaxBytes > 0
     this.memory = new MemoryTier({ maxBytes: options.memoryMaxBytes, maxEntries: options.memoryMaxEntries })
-    this.flights = new KeyFlights({ now: () => deps.clock.monotonic(), isCoherent })
+    this.flights = new KeyFlights({ now: () => deps.ticks.now(), isCoherent })
     this.tags = new TagVersions({
       isCoherent,
       fetch: (tags) => deps.guard.run('versions', (store) => store.versions(tags)),
@@ -46,7 +50,7 @@ export class LocalTier {
   }
 
   get isCoherent(): boolean {
-    return this.#deps.clock.monotonic() < this.#deps.permit.validUntil
+    return this.#deps.ticks.now() < this.#deps.permit.validUntil
   }
 
   /** When this returns, nothing that the change ended is served, joined, or put into memory later. */
@@ -65,10 +69,10 @@ export class LocalTier {
   }
 
   readonly keep: Keep = (flight, entry, valueBytes) => {
-    if (flight.isDetached || !this.isCoherent || !entry.isCurrent) return
-    const { statistics } = this.#deps
-    const begun = statistics.isTimed() ? this.#deps.clock.monotonic() : undefined
+    if (!this.#keepsEntries || flight.isDetached || !this.isCoherent || !entry.isCurrent) return
+    const { clock, statistics } = this.#deps
+    const begun = clock.monotonic()
     this.memory.put(flight.key, entry, valueBytes)
-    if (begun !== undefined) statistics.memorySet.record(this.#deps.clock.monotonic() - begun)
+    statistics.memorySet.record(clock.monotonic() - begun)
   }
 }

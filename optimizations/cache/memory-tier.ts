@@ -1,46 +1,50 @@
 import { LRUCache } from 'lru-cache'
 import type { CacheKey } from './cache-key.ts'
 import type { Entry } from './entry.ts'
+import { HeapEstimator } from './heap-size.ts'
 
 export interface MemoryLimits {
   readonly maxBytes: number
   readonly maxEntries: number
 }
 
-/** The nearest tier: the entries used last, within a limit of bytes and of number. */
+/** The nearest tier: the entries used last, within a limit of bytes of the heap and of number. */
 export class MemoryTier {
-  readonly #entries: LRUCache<CacheKey, Entry> | undefined
+  readonly #entries: LRUCache<CacheKey, Entry>
+  readonly #sizes = new HeapEstimator()
 
-  constructor(limits: MemoryLimits) {
-    if (limits.maxBytes === 0) return
-    this.#entries = new LRUCache({ max: limits.maxEntries, maxSize: limits.maxBytes })
+  constructor({ maxBytes, maxEntries }: MemoryLimits) {
+    // A tier of no bytes is one that every entry is too large for.
+    this.#entries = new LRUCache(
+      maxBytes === 0 ? { max: 1, maxSize: 1, maxEntrySize: 1 } : { max: maxEntries, maxSize: maxBytes },
+    )
   }
 
   get size(): number {
-    return this.#entries?.size ?? 0
+    return this.#entries.size
   }
 
   get bytes(): number {
-    return this.#entries?.calculatedSize ?? 0
+    return this.#entries.calculatedSize
   }
 
   get(key: CacheKey): Entry | undefined {
-    return this.#entries?.get(key)
+    return this.#entries.get(key)
   }
 
   peek(key: CacheKey): Entry | undefined {
-    return this.#entries?.peek(key)
+    return this.#entries.peek(key)
   }
 
-  put(key: CacheKey, entry: Entry, bytes: number): void {
-    this.#entries?.set(key, entry, { size: bytes })
+  put(key: CacheKey, entry: Entry, valueBytes: number): void {
+    this.#entries.set(key, entry, { size: this.#sizes.estimate(entry.value, valueBytes) })
   }
 
   delete(key: CacheKey): void {
-    this.#entries?.delete(key)
+    this.#entries.delete(key)
   }
 
   clear(): void {
-    this.#entries?.clear()
+    this.#entries.clear()
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
-import { decodeEntry, stampOf, type DecodedEntry } from './envelope.ts'
+import { decodeEntry, stampOf, stampText, type DecodedEntry } from './envelope.ts'
 import { Absence, ABSENT, Entry, UNKNOWN, type Reading } from './entry.ts'
 import type { GuardedStore } from './guarded-store.ts'
 import type { Keep, KeyFlight } from './key-flights.ts'
@@ -11,11 +11,6 @@ import type { ValueCodec } from './value-codec.ts'
 
 /** Reads of one turn that travel as one command; more of them keep the server from everything else for too long. */
 const MAX_BATCH = 64
-
-interface PendingRead {
-  readonly flight: KeyFlight
-  readonly resolve: (reading: Reading) => void
-}
 
 /** The clocks of one batch: entries carry the time of the day, memory lives by the monotonic clock. */
 interface Times {
@@ -41,7 +36,7 @@ export class RemoteReader {
     this.#queue = []
     for (let at = 0; at < pending.length; at += MAX_BATCH) void this.#read(pending.slice(at, at + MAX_BATCH))
   }
-  #queue: PendingRead[] = []
+  #queue: KeyFlight[] = []
 
   constructor(deps: RemoteReaderDependencies) {
     this.#deps = deps
@@ -49,10 +44,12 @@ export class RemoteReader {
 
   /** Never rejects: a store that does not answer holds nothing that can be known. */
   read(flight: KeyFlight): Promise<Reading> {
-    flight.reading ??= new Promise((resolve) => {
-      if (this.#queue.length === 0) process.nextTick(this.#flush)
-      this.#queue.push({ flight, resolve })
-    })
+    if (flight.reading === undefined) {
+      flight.reading = new Promise((resolve) => {
+        flight.settleReading = resolve
+      })
+      if (this.#queue.push(flight) === 1) process.nextTick(this.#flush)
+    }
     return flight.reading
   }
 
@@ -71,29 +68,21 @@ export class RemoteReader {
     )
   }
 
-  async #read(batch: readonly PendingRead[]): Promise<void> {
+  async #read(batch: readonly KeyFlight[]): Promise<void> {
     let found: readonly (Buffer | null)[]
     try {
-      const keys = batch.map(({ flight }) => flight.key)
-      found = await this.#deps.guard.run('read', (store) => store.read(keys))
+      found = await this.#deps.guard.run('read', (store) => store.read(batch.map((flight) => flight.key)))
     } catch {
-      for (const { flight, resolve } of batch) this.#settle(flight, resolve, UNKNOWN)
+      for (const flight of batch) settle(flight, UNKNOWN)
       return
     }
     const times = this.#times()
-    for (const [index, { flight, resolve }] of batch.entries()) {
+    for (const [index, flight] of batch.entries()) {
       const bytes = found[index]
-      this.#settle(flight, resolve, bytes ? this.interpret(flight, bytes, times) : ABSENT)
+      const reading = bytes ? this.interpret(flight, bytes, times) : ABSENT
+      if (reading instanceof Promise) void reading.then((late) => settle(flight, late))
+      else settle(flight, reading)
     }
-  }
-
-  #settle(flight: KeyFlight, resolve: (reading: Reading) => void, reading: Reading | Promise<Reading>): void {
-    if (!(reading instanceof Promise)) {
-      flight.reading = undefined
-      resolve(reading)
-      return
-    }
-    void reading.then((settled) => this.#settle(flight, resolve, settled))
   }
 
   #decode(bytes: Buffer): DecodedEntry | undefined {
@@ -110,14 +99,15 @@ export class RemoteReader {
   #admit(flight: KeyFlight, decoded: DecodedEntry, cells: readonly TagCell[] | undefined, times: Times): Reading {
     const isCurrent =
       cells === undefined || cells.every((cell, at) => cell.isCurrent && cell.version === decoded.versions[at])
-    if (!isCurrent) return new Absence(decoded.stamp, true)
+    const { bytes } = decoded.body
+    if (!isCurrent) return new Absence(stampOf(bytes), true)
     const { codec, random, statistics, keep } = this.#deps
     let value: unknown
     try {
       value = codec.decode(decoded.body)
     } catch {
       statistics.corrupted += 1
-      return new Absence(decoded.stamp, true)
+      return new Absence(stampOf(bytes), true)
     }
     const freshUntil = decoded.freshUntil + times.monotonicOffset
     const entryTimes = {
@@ -125,7 +115,7 @@ export class RemoteReader {
       staleUntil: decoded.staleUntil + times.monotonicOffset,
       refreshFrom: refreshFrom(freshUntil, decoded.loadMs, decoded.earlyRefresh, random),
     }
-    const entry = new Entry(value, entryTimes, decoded.stamp, cells)
+    const entry = new Entry(value, entryTimes, stampText(bytes), cells)
     keep(flight, entry, codec.plainBytes(decoded.body))
     return entry
   }
@@ -134,4 +124,10 @@ export class RemoteReader {
     const now = this.#deps.clock.now()
     return { now, monotonicOffset: this.#deps.clock.monotonic() - now }
   }
+}
+
+function settle(flight: KeyFlight, reading: Reading): void {
+  // Who asks from here on asks anew.
+  flight.reading = undefined
+  flight.settleReading?.(reading)
 }

@@ -7,11 +7,13 @@ export class SharedLoad {
   cells: readonly TagCell[] | undefined
   /** A refresh is nobody's answer before it has begun in earnest: another process may be at it already. */
   isJoinable: boolean
+  readonly isBackground: boolean
   readonly #controller = new AbortController()
   #callers = 0
   #isAbandoned = false
 
   constructor(isBackground: boolean) {
+    this.isBackground = isBackground
     this.isJoinable = !isBackground
     // The cache itself wants a refresh, whoever else comes and goes.
     if (isBackground) this.#callers = 1

@@ -27,7 +27,6 @@ const TIMED_HITS = 128
 
 export class StatisticsRecorder {
   readonly namespace: string
-  memoryHits = 0
   redisHits = 0
   staleHits = 0
   negativeHits = 0
@@ -60,6 +59,8 @@ export class StatisticsRecorder {
   readonly redisSet = new LatencyHistogram()
   readonly redisDelete = new LatencyHistogram()
   readonly load = new LatencyHistogram()
+  /** Hits in memory, but for those since the last one that was timed: these are counted down. */
+  #countedHits = 0
   #untilTimed = TIMED_HITS
 
   /** Off: hits in memory are not counted, everything else is. For measuring what counting costs. */
@@ -70,10 +71,15 @@ export class StatisticsRecorder {
     this.countsHits = countsHits
   }
 
-  /** Whether this hit is one of those that are timed. */
-  isTimed(): boolean {
+  get memoryHits(): number {
+    return this.#countedHits + TIMED_HITS - this.#untilTimed
+  }
+
+  /** Counts a hit in memory; true for those that are to be timed. */
+  countMemoryHit(): boolean {
     this.#untilTimed -= 1
     if (this.#untilTimed > 0) return false
+    this.#countedHits += TIMED_HITS
     this.#untilTimed = TIMED_HITS
     return true
   }
@@ -85,7 +91,7 @@ export class StatisticsRecorder {
   }
 
   hit(key: CacheKey, value: unknown, tier: Tier, isStale = false): void {
-    if (tier === 'memory') this.memoryHits += 1
+    if (tier === 'memory') this.countMemoryHit()
     else this.redisHits += 1
     if (isStale) this.staleHits += 1
     if (value === null) this.negativeHits += 1

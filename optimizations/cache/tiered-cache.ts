@@ -162,9 +162,8 @@ export class TieredCache implements Cache {
   #countHit(key: CacheKey, entry: Entry): void {
     const statistics = this.#statistics
     if (!statistics.countsHits) return
-    statistics.memoryHits += 1
+    if (statistics.countMemoryHit()) this.#timeHit(key)
     if (entry.value === null) statistics.negativeHits += 1
-    if (statistics.isTimed()) this.#timeHit(key)
     statistics.published(key, 'memory')
   }
 
@@ -191,21 +190,39 @@ export class TieredCache implements Cache {
     }
   }
 
-  async #getOrLoad(key: CacheKey, request: Request): Promise<unknown> {
-    const { clock, flights, reader } = this.#deps
-    const isForced = request.options.refresh === true
-    const flight = isForced ? flights.begin(key) : flights.open(key)
+  #getOrLoad(key: CacheKey, request: Request): Promise<unknown> {
+    const { flights } = this.#deps
+    const { refresh, signal } = request.options
+    if (refresh === true) return this.#answer(flights.begin(key), request)
+    const flight = flights.open(key)
+    if (flight.isJoinable && signal === undefined) {
+      if (flight.load === undefined) flight.joined += 1
+      else this.#statistics.missed(key)
+      const { answer } = flight
+      flights.close(flight)
+      return answer!
+    }
+    const answer = this.#answer(flight, request)
+    // Who has a signal may leave; the others must not leave with it.
+    if (signal === undefined) flight.answer ??= answer
+    return answer
+  }
+
+  async #answer(flight: KeyFlight, request: Request): Promise<unknown> {
+    const { flights, reader } = this.#deps
     try {
-      if (isForced) return await this.#load(flight, ABSENT, request)
-      const remembered = this.#remembered(key)
+      if (request.options.refresh === true) return await this.#load(flight, ABSENT, request)
+      const remembered = this.#remembered(flight.key)
       if (remembered !== undefined) return await this.#serveAging(flight, remembered, 'memory', request)
       if (flight.load?.isCurrent === true) return await this.#load(flight, ABSENT, request)
       const reading = await reader.read(flight)
       if (!(reading instanceof Entry)) return await this.#load(flight, reading, request)
-      if (clock.monotonic() >= reading.refreshFrom) return await this.#serveAging(flight, reading, 'redis', request)
-      this.#statistics.hit(key, reading.value, 'redis')
+      if (this.#ticks.now() >= reading.refreshFrom) return await this.#serveAging(flight, reading, 'redis', request)
+      do this.#statistics.hit(flight.key, reading.value, 'redis')
+      while (flight.takeJoined())
       return reading.value
     } finally {
+      flight.answer = undefined
       flights.close(flight)
     }
   }
@@ -213,7 +230,8 @@ export class TieredCache implements Cache {
   /** Nothing to serve: this caller waits for the load, whoever began it. */
   async #load(flight: KeyFlight, found: Reading, { load, options }: Request): Promise<unknown> {
     const { backoff, clock, loader } = this.#deps
-    this.#statistics.missed(flight.key)
+    do this.#statistics.missed(flight.key)
+    while (flight.takeJoined())
     const current = flight.load
     if (current?.isCurrent === true) return current.join(options.signal)
     const isForced = options.refresh === true
@@ -240,7 +258,8 @@ export class TieredCache implements Cache {
       tasks.run('refresh', () => promise)
     }
     const isStale = now >= entry.freshUntil
-    this.#statistics.hit(flight.key, entry.value, tier, isStale)
+    do this.#statistics.hit(flight.key, entry.value, tier, isStale)
+    while (flight.takeJoined())
     if (!isStale || flight.load === undefined || resolved.softTimeoutMs === 0) return entry.value
     const stop = new AbortController()
     const late = clock.sleep(resolved.softTimeoutMs, stop.signal).then(() => entry.value)

@@ -8,6 +8,12 @@ export interface Body {
   readonly encoding: number
 }
 
+/** A body where it lies among other bytes: a view of it would cost more than a small value. */
+export interface BodyRange extends Body {
+  readonly start: number
+  readonly end: number
+}
+
 /** Bits of `Body.encoding`. */
 const COMPRESSED = 1
 const STRUCTURED = 2
@@ -48,17 +54,19 @@ export class ValueCodec {
   }
 
   /** The size of the body before it was compressed. */
-  plainBytes({ bytes, encoding }: Body): number {
+  plainBytes({ bytes, start, end, encoding }: BodyRange): number {
     // The compressor puts it in front of its output.
-    return (encoding & COMPRESSED) === 0 ? bytes.length : bytes.readUInt32LE(0)
+    return (encoding & COMPRESSED) === 0 ? end - start : bytes.readUInt32LE(start)
   }
 
   /** Throws on bytes that are no value: call it only on a body whose checksum was right. */
-  decode({ bytes, encoding }: Body): unknown {
-    const plain = (encoding & COMPRESSED) === 0 ? bytes : uncompressSync(bytes)
+  decode({ bytes, start, end, encoding }: BodyRange): unknown {
+    if (encoding === 0) return this.#plain.unpack(bytes, { start, end })
+    const body = bytes.subarray(start, end)
+    const plain = (encoding & COMPRESSED) === 0 ? body : uncompressSync(body)
     if ((encoding & STRUCTURED) === 0) return this.#plain.unpack(plain)
-    const end = LENGTH_BYTES + plain.readUInt16LE(0)
-    return this.#reader(plain.toString('latin1', LENGTH_BYTES, end), plain).unpack(plain.subarray(end))
+    const shapesEnd = LENGTH_BYTES + plain.readUInt16LE(0)
+    return this.#reader(plain.toString('latin1', LENGTH_BYTES, shapesEnd), plain).unpack(plain.subarray(shapesEnd))
   }
 
   #reader(shapes: string, plain: Buffer): Unpackr {
@@ -75,4 +83,9 @@ function compress(bytes: Buffer, encoding: number): Body {
   const compressed = compressSync(bytes)
   const helps = compressed.length < bytes.length * WORTHWHILE_SHARE
   return helps ? { bytes: compressed, encoding: encoding | COMPRESSED } : { bytes, encoding }
+}
+
+/** A body that is all of its bytes. */
+export function wholeBody({ bytes, encoding }: Body): BodyRange {
+  return { bytes, encoding, start: 0, end: bytes.length }
 }
