@@ -14,7 +14,6 @@ import { ConnectionSources } from './pool/connection-sources.ts'
 import type { Executed, PooledConnection } from './pool/pooled-connection.ts'
 import type { Answer } from './pool/wire-query.ts'
 import { QueryRunner } from './query-runner.ts'
-import { createConnectBreaker, type ConnectBreaker } from './recovery/connect-breaker.ts'
 import type { RequestContext } from './request-context.ts'
 import { Invalidation } from './results/invalidation.ts'
 import { MemoryResults } from './results/memory-results.ts'
@@ -64,7 +63,6 @@ export class Engine implements HotpathEngine {
   readonly versions: TableVersions
   readonly memory: MemoryResults
   readonly invalidation: Invalidation
-  readonly breaker: ConnectBreaker
   readonly kyselyPool: PostgresPool
   readonly #deps: EngineDeps
   readonly options: EngineOptions
@@ -81,7 +79,6 @@ export class Engine implements HotpathEngine {
     const detach = (work: () => Promise<void>): void => background.run('database.detached', work)
     this.versions = new TableVersions(() => clock.monotonic())
     this.statistics = new QueryStatistics(options.statistics)
-    this.breaker = createConnectBreaker(options.breaker)
     this.invalidation = new Invalidation({
       versions: this.versions,
       listener: options.results.isShared ? deps.listener : null,
@@ -190,12 +187,10 @@ export class Engine implements HotpathEngine {
       },
     }
     const common = { clock, random, background, client, formatDate, observer }
-    const { breaker, versions } = this
     return new ConnectionSources(
       {
         ...common,
-        breaker,
-        versions,
+        versions: this.versions,
         setUp: (connection) => explainer.setUp(connection),
         prepare: (connection) => this.#prepareHottest(connection),
         onLeak: (leak) => events.leak?.(leak),

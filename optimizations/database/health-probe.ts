@@ -42,7 +42,7 @@ export async function probeHealth({
   if (probe.failure !== null) return { status: 'unhealthy', reasons: [probe.failure], ...answer }
   const reasons: string[] = []
   if (waiting > 0) reasons.push(`${waiting} callers wait for a connection`)
-  if (engine.breaker.isOpen) reasons.push('new connections are refused after repeated failures')
+  if (engine.sources.breaker.isOpen) reasons.push('new connections are refused after repeated failures')
   if (!listener.connected) reasons.push('the notification listener is away: results are not cached')
   if (connectionPool.leaks > 0) reasons.push(`${connectionPool.leaks} connections were held for too long`)
   if (probe.longestMs > longTransactionMs) {

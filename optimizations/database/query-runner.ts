@@ -20,6 +20,8 @@ export interface QueryRunnerDeps {
 /** A table changed under a plan that was made for `select *`; a statement that the server does not have any more. */
 const STALE_PLAN = '0A000'
 const LOST_STATEMENT = '26000'
+/** On a standby, 40001 says that the rows which were read are gone from the primary. */
+const REPLAY_CONFLICT = '40001'
 const MOST_ATTEMPTS = 3
 
 /** Runs single statements outside of transactions: borrows a connection, gives it back, and mends what can be. */
@@ -31,20 +33,17 @@ export class QueryRunner {
   }
 
   async run(call: StatementCall): Promise<Answer> {
+    const replica = this.#deps.replicaFor(call)
+    const lane = replica === null ? this.#lane(call) : null
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#once(call, attempt === 1)
+        if (attempt === 1 && lane !== null) return await lane
+        return await this.#borrow(call, attempt === 1 && replica !== null ? replica : this.#deps.pool)
       } catch (error) {
-        if (attempt >= MOST_ATTEMPTS || !this.#isWorthRepeating(call, error)) throw error
+        const isReplicas = attempt === 1 && replica !== null
+        if (attempt >= MOST_ATTEMPTS || !this.#isWorthRepeating(call, error, isReplicas)) throw error
       }
     }
-  }
-
-  /** The second try is the primary's pool: what failed may have been the replica or the lane. */
-  async #once(call: StatementCall, isFirst: boolean): Promise<Answer> {
-    const replica = isFirst ? this.#deps.replicaFor(call) : null
-    const lane = isFirst && replica === null ? this.#lane(call) : null
-    return await (lane ?? this.#borrow(call, replica ?? this.#deps.pool))
   }
 
   /** A statement with a time limit or a caller who may leave needs a connection that can be cancelled. */
@@ -58,15 +57,20 @@ export class QueryRunner {
   async #borrow(call: StatementCall, pool: ConnectionPool): Promise<Answer> {
     const { clock } = this.#deps
     const { context } = call
-    const timeoutMs = context?.deadlineAt === undefined ? undefined : Math.max(0, context.deadlineAt - clock.now())
     const askedAt = clock.monotonic()
-    call.wasSent = false
-    const connection = await pool.acquire({ signal: context?.signal, timeoutMs, requestId: context?.requestId })
-    call.acquireMs = clock.monotonic() - askedAt
-    try {
-      return await this.#runOn(connection, call)
-    } finally {
-      pool.release(connection)
+    for (let others = pool.max; ; others -= 1) {
+      const timeoutMs = context?.deadlineAt === undefined ? undefined : Math.max(0, context.deadlineAt - clock.now())
+      call.wasSent = false
+      const connection = await pool.acquire({ signal: context?.signal, timeoutMs, requestId: context?.requestId })
+      call.acquireMs = clock.monotonic() - askedAt
+      try {
+        return await this.#runOn(connection, call)
+      } catch (error) {
+        // Dead before anything was sent: that was no attempt. The pool has one less of these, and opens anew in the end.
+        if (call.wasSent || !connection.isLost || others === 0) throw error
+      } finally {
+        pool.release(connection)
+      }
     }
   }
 
@@ -79,16 +83,15 @@ export class QueryRunner {
     }
   }
 
-  #isWorthRepeating(call: StatementCall, error: unknown): boolean {
+  #isWorthRepeating(call: StatementCall, error: unknown, isReplicas: boolean): boolean {
+    if (call.context?.signal?.aborted === true) return false
+    // Whatever keeps a replica from answering, the primary may answer: also what it cancels for the sake of its replay.
+    if (isReplicas && (!call.wasSent || sqlStateOf(error) === REPLAY_CONFLICT)) return true
     if (isStalePlan(error) && call.statement.name !== null) {
       this.#deps.pool.forgetPrepared()
       return true
     }
-    return isConnectionLoss(error) && call.context?.signal?.aborted !== true && this.#isSafeAfterLoss(call)
-  }
-
-  #isSafeAfterLoss(call: StatementCall): boolean {
-    return !call.wasSent || this.#deps.isRepeatable(call)
+    return isConnectionLoss(error) && (!call.wasSent || this.#deps.isRepeatable(call))
   }
 }
 

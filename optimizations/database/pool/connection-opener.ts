@@ -10,7 +10,7 @@ export interface ConnectionOpenerDeps {
   /** Makes a connection that tells its pool of its loss and release. */
   readonly create: () => PooledConnection
   /** Runs the opening: a breaker refuses here while the server is known to be away. */
-  readonly guard: <T>(open: () => Promise<T>) => Promise<T>
+  readonly guard: (open: () => Promise<void>) => Promise<void>
   /** What every connection is told before it is lent. */
   readonly setUp: (connection: PooledConnection) => Promise<void>
   /** What a connection is made ready with while nobody waits for it yet. */
@@ -51,10 +51,10 @@ export class ConnectionOpener {
   }
 
   async open(isAwaited: () => boolean): Promise<PooledConnection> {
-    const { clock, guard, random } = this.#deps
+    const { clock, random } = this.#deps
     const startedAt = clock.monotonic()
     try {
-      const connection = await guard(() => this.#connect(isAwaited))
+      const connection = await this.#connect(isAwaited)
       const now = clock.monotonic()
       this.times.record(now - startedAt)
       this.#opened += 1
@@ -67,7 +67,7 @@ export class ConnectionOpener {
   }
 
   async #connect(isAwaited: () => boolean): Promise<PooledConnection> {
-    const { clock, create, setUp, prepare } = this.#deps
+    const { clock, create, guard, setUp, prepare } = this.#deps
     const { connectTimeoutMs } = this.#options
     const connection = create()
     let isLate = false
@@ -75,20 +75,31 @@ export class ConnectionOpener {
       isLate = true
       connection.destroy()
     })
+    const inTime = async (work: () => Promise<void>): Promise<void> => {
+      await work().catch((error: unknown) => {
+        throw isLate ? connectTimeout(connectTimeoutMs, error) : error
+      })
+    }
     try {
-      await connection.open()
-      await setUp(connection)
+      await guard(() => inTime(() => connection.open()))
+      // A server that let us in is not away, whatever becomes of this one connection: no matter for the breaker.
+      await inTime(() => setUp(connection))
       if (!isAwaited()) await prepare(connection)
+      // The pool was told of its loss when it was no part of it yet, and will not be told again.
+      if (connection.isLost) throw new Error('Connection terminated while it was made ready')
       return connection
     } catch (error) {
       await connection.close()
-      if (!isLate) throw error
-      throw new DatabaseError('pool_connect_timeout', `PostgreSQL did not answer within ${connectTimeoutMs} ms`, {
-        retryable: true,
-        cause: error,
-      })
+      throw error
     } finally {
       late[Symbol.dispose]()
     }
   }
+}
+
+function connectTimeout(connectTimeoutMs: number, cause: unknown): DatabaseError {
+  return new DatabaseError('pool_connect_timeout', `PostgreSQL did not answer within ${connectTimeoutMs} ms`, {
+    retryable: true,
+    cause,
+  })
 }

@@ -61,6 +61,7 @@ interface World {
   readonly made: FakeConnection[]
   readonly leaks: Leak[]
   failure: Error | null
+  prepare?: (connection: FakeConnection) => void
   opens: Promise<void>
   borrow(options?: Parameters<ConnectionPool['acquire']>[0]): Promise<FakeConnection>
   giveBack(connection: FakeConnection): void
@@ -83,7 +84,7 @@ function worldWith(options: Partial<ConnectionPoolOptions> = {}): World {
         return connection as unknown as PooledConnection
       },
       setUp: () => Promise.resolve(),
-      prepare: () => Promise.resolve(),
+      prepare: async (connection) => world.prepare?.(connection as unknown as FakeConnection),
       onLeak: (leak) => leaks.push(leak),
     },
     {
@@ -167,6 +168,27 @@ test('an open transaction, an expired or a lost connection is never lent again',
   expect(await world.borrow()).toBe(world.made[3])
   world.giveBack(third)
   expect(world.pool.stats().totalConnections).toBe(1)
+})
+
+test('a connection that breaks while it is made ready is not taken for a good one', async () => {
+  const world = worldWith({ size: 2 })
+  world.prepare = (connection) => {
+    if (connection === world.made[0]) connection.lose()
+  }
+  await world.pool.warmUp()
+  expect(world.pool.stats()).toMatchObject({ checkedIn: 1, totalConnections: 1 })
+  expect(await world.borrow()).toBe(world.made[1])
+})
+
+test('a server that is given up holds nobody: not who borrowed of it, not who waits for it', async () => {
+  const world = worldWith({ size: 2, overflow: 0 })
+  await world.pool.warmUp()
+  const [first, second] = [await world.borrow(), await world.borrow()]
+  const waiting = world.borrow()
+  world.pool.giveUp()
+  await expect(waiting).rejects.toMatchObject({ code: 'database_unreachable' })
+  expect([first.isLost, second.isLost]).toEqual([true, true])
+  expect(await world.borrow()).toBe(world.made[2])
 })
 
 test('lifetimes are drawn apart, and an expired idle connection is replaced while nobody waits', async () => {

@@ -156,6 +156,12 @@ export class ConnectionPool {
     this.#replenish()
   }
 
+  /** The server is silent: nobody waits for it any longer, whether for a connection or for an answer. */
+  giveUp(): void {
+    this.#line.rejectAll(new DatabaseError('database_unreachable', 'The server does not answer', { retryable: true }))
+    for (const connection of [...this.#idle, ...this.#lent]) connection.destroy()
+  }
+
   stats(): PoolStats {
     const { size } = this.#options
     return {

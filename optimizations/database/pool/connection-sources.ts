@@ -3,7 +3,7 @@ import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
 import type { EngineOptions } from '../engine-options.ts'
-import type { ConnectBreaker } from '../recovery/connect-breaker.ts'
+import { createConnectBreaker, type ConnectBreaker } from '../recovery/connect-breaker.ts'
 import { ReplicaSet } from '../replicas/replica-set.ts'
 import type { TableVersions } from '../results/table-versions.ts'
 import type { FormatDate } from '../statements/encode-value.ts'
@@ -15,7 +15,6 @@ export interface ConnectionSourcesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly background: BackgroundTasks
-  readonly breaker: ConnectBreaker
   readonly versions: TableVersions
   readonly client: ClientConfig
   readonly formatDate: FormatDate
@@ -29,6 +28,8 @@ export interface ConnectionSourcesDeps {
 /** Every place that connections come from: the primary's pool, the lanes for quick reads, a pool for each replica. */
 export class ConnectionSources {
   readonly primary: ConnectionPool
+  /** The primary's: each server has one of its own. */
+  readonly breaker: ConnectBreaker
   readonly lanes: ReadLanes
   readonly replicas: ReplicaSet<ConnectionPool>
   readonly #deps: ConnectionSourcesDeps
@@ -49,12 +50,14 @@ export class ConnectionSources {
       },
       released: (connection) => this.#pools.get(connection)?.release(connection),
     }
-    this.primary = this.#createPool(deps.client, options.pool)
+    this.breaker = createConnectBreaker(options.breaker)
+    this.primary = this.#createPool(deps.client, options.pool, this.breaker)
     this.lanes = this.#createLanes()
     this.#replicaPools = options.replicas.urls.map((url) =>
       this.#createPool(
         { ...deps.client, connectionString: url },
         { ...options.pool, size: options.replicas.poolSize, overflow: 0 },
+        createConnectBreaker(options.breaker),
       ),
     )
     this.replicas = this.#createReplicas()
@@ -87,6 +90,7 @@ export class ConnectionSources {
     const replicas = this.#replicaPools.map((pool) => ({
       pool,
       position: () => positionOf(pool, 'pg_last_wal_replay_lsn()'),
+      giveUp: () => pool.giveUp(),
     }))
     const primaryPosition = (): Promise<bigint> => positionOf(this.primary, 'pg_current_wal_lsn()')
     return new ReplicaSet({ clock, background, versions, primaryPosition, replicas }, this.#options.replicas)
@@ -98,14 +102,14 @@ export class ConnectionSources {
     return new PooledConnection(clock, this.#observer, { client, prepared, statementTimeoutMs, formatDate })
   }
 
-  #createPool(client: ClientConfig, options: ConnectionPoolOptions): ConnectionPool {
-    const { clock, random, background, breaker, setUp, prepare, onLeak } = this.#deps
+  #createPool(client: ClientConfig, options: ConnectionPoolOptions, breaker: ConnectBreaker): ConnectionPool {
+    const { clock, random, background, setUp, prepare, onLeak } = this.#deps
     const create = (): PooledConnection => {
       const connection = this.#createConnection(client)
       this.#pools.set(connection, pool)
       return connection
     }
-    const guard = <T>(open: () => Promise<T>): Promise<T> => breaker.guard(open)
+    const guard = (open: () => Promise<void>): Promise<void> => breaker.guard(open)
     const deps = { clock, random, background, create, guard, setUp, prepare, onLeak }
     const pool: ConnectionPool = new ConnectionPool(deps, options)
     return pool

@@ -4,7 +4,7 @@ import { DatabaseError, isConnectionLoss } from '../errors.ts'
 export interface ConnectBreaker {
   /** Whether the server counts as away, so that opening a connection is refused without a try. */
   readonly isOpen: boolean
-  guard<T>(open: () => Promise<T>): Promise<T>
+  guard(open: () => Promise<void>): Promise<void>
 }
 
 /** Guards the opening of connections: what is open already goes on, and one try after the cool-down closes it again. */

@@ -18,7 +18,11 @@ function setUp(count: number) {
   const versions = new TableVersions(() => clock.monotonic())
   const primary: Server = { position: 100n }
   const servers = Array.from({ length: count }, (): Server => ({ position: 100n }))
-  const replicas = servers.map((server, index) => ({ pool: `replica ${index}`, position: () => ask(server) }))
+  const replicas = servers.map((server, index) => ({
+    pool: `replica ${index}`,
+    position: () => ask(server),
+    giveUp: () => undefined,
+  }))
   const deps = { clock, background: new BackgroundTasks(() => undefined, clock), versions, replicas }
   const set = new ReplicaSet({ ...deps, primaryPosition: () => ask(primary) }, { pollMs: 10, maxLagBytes: 1_000 })
   return { clock, versions, primary, servers, set }

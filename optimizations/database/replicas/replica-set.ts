@@ -6,13 +6,20 @@ import type { TableVersions } from '../results/table-versions.ts'
 /** A position in the write-ahead log, in bytes. */
 export type Lsn = bigint
 
+interface ReplicaSource<Pool> {
+  readonly pool: Pool
+  readonly position: () => Promise<Lsn>
+  /** Ends what is under way there, so that the primary can be asked instead. */
+  readonly giveUp: () => void
+}
+
 export interface ReplicaSetDeps<Pool> {
   readonly clock: Clock
   readonly background: BackgroundTasks
   readonly versions: TableVersions
   /** How far the primary has written. */
   readonly primaryPosition: () => Promise<Lsn>
-  readonly replicas: readonly { readonly pool: Pool; readonly position: () => Promise<Lsn> }[]
+  readonly replicas: readonly ReplicaSource<Pool>[]
 }
 
 export interface ReplicaSetOptions {
@@ -21,9 +28,7 @@ export interface ReplicaSetOptions {
   readonly maxLagBytes: number
 }
 
-interface Replica<Pool> {
-  readonly pool: Pool
-  readonly position: () => Promise<Lsn>
+interface Replica<Pool> extends ReplicaSource<Pool> {
   isHealthy: boolean
   lagBytes: bigint
   /** All writes up to this one of the counter are visible on it. */
@@ -102,6 +107,7 @@ export class ReplicaSet<Pool> {
       replica.isHealthy = true
     } catch {
       replica.isHealthy = false
+      replica.giveUp()
     }
   }
 

@@ -1,3 +1,4 @@
+import { isConnectionLoss } from '../errors.ts'
 import type { PooledConnection } from '../pool/pooled-connection.ts'
 
 /**
@@ -28,7 +29,7 @@ export class AutoExplain {
     try {
       await connection.ask(`load 'auto_explain'; ${settings.map((setting) => `set ${setting}`).join('; ')}`)
     } catch (error) {
-      if (connection.isLost) throw error
+      if (connection.isLost || isConnectionLoss(error)) throw error
       this.#isAvailable = false
     }
   }
