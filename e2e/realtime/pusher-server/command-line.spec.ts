@@ -5,12 +5,14 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '#fixtures/test.ts'
+import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
 
 const MAIN = fileURLToPath(new URL('../../../fixtures/services/pusher/server/main.ts', import.meta.url))
 
-function run(...args: string[]) {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+function run(args: readonly string[], variables: Readonly<Record<string, string>> = {}) {
+  const env = { ...inheritedEnvironment(), ...variables }
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = Promise.all([once(child, 'exit'), text(child.stderr)])
   return { child, result: async () => ended.then(([[code], stderr]) => ({ code: code as number | null, stderr })) }
 }
@@ -18,7 +20,7 @@ function run(...args: string[]) {
 test.describe('embedded server: command line', { tag: '@embedded' }, () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`it says where it listens, and ${signal} ends it in good order`, async () => {
-      const { child, result } = run('--app', '1:key:secret')
+      const { child, result } = run(['--app', '1:key:secret'])
       const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
       const ready = JSON.parse(line) as { listening: { host: string; port: number }; version: string }
       expect(ready).toEqual({
@@ -32,8 +34,18 @@ test.describe('embedded server: command line', { tag: '@embedded' }, () => {
     })
   }
 
+  test('its apps may come from the environment', async () => {
+    const { child, result } = run([], { PUSHER_APPS: '1:first:secret,2:second:secret' })
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+    const { listening } = JSON.parse(line) as { listening: { host: string; port: number } }
+    await using client = await RawClient.connect({ ...listening, key: 'second' })
+    child.kill('SIGTERM')
+    expect((await result()).code).toBe(0)
+    expect((await client.closed).code).toBe(4200)
+  })
+
   test('it ends within its deadline although a client does not answer', async () => {
-    const { child, result } = run('--app', '1:key:secret')
+    const { child, result } = run(['--app', '1:key:secret'])
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
     const { listening } = JSON.parse(line) as { listening: { host: string; port: number } }
     await using client = await RawClient.connect({ ...listening, key: 'key' })
@@ -46,16 +58,16 @@ test.describe('embedded server: command line', { tag: '@embedded' }, () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const { port } = other.address() as AddressInfo
-    const { code, stderr } = await run('--app', '1:key:secret', '--port', String(port)).result()
+    const { code, stderr } = await run(['--app', '1:key:secret', '--port', String(port)]).result()
     expect(code).toBe(1)
     expect(stderr).toBe(`pusher server: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`)
     other.close()
   })
 
   test('help is on standard output and names every option', async () => {
-    const { child, result } = run('--help')
+    const { child, result } = run(['--help'])
     const help = await text(child.stdout)
-    for (const option of ['--host', '--port', '--app ', '--apps', '--max-connections', '--help']) {
+    for (const option of ['--host', '--port', '--app ', '--apps', '--max-connections', '--help', 'PUSHER_APPS']) {
       expect(help).toContain(option)
     }
     expect(await result()).toEqual({ code: 0, stderr: '' })
