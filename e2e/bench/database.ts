@@ -1,7 +1,6 @@
 import type { BenchmarkReport } from '#measurement/benchmark/benchmark-report.ts'
 import type { BenchmarkSide } from '#measurement/benchmark/paired-slices.ts'
 import { runPairedBenchmark, type BenchmarkOptions } from '#measurement/paired-benchmark.ts'
-import { borrowerStack } from '#optimizations/database/pool/borrower-stack.ts'
 import { RequestContext } from '#optimizations/database/request-context.ts'
 import { StatementCall } from '#optimizations/database/statements/statement-call.ts'
 import { randomInteger, seededRandom } from '#optimizations/kernel/random.ts'
@@ -48,14 +47,6 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
     comparedWith: RAW,
     limitedBy: 'the server, which runs the join either way',
   })
-  const loans = (stackOf: () => Error | undefined) => ({
-    subject: concurrently(1, async () => {
-      const { pool } = bench.optimized.engine
-      pool.release(await pool.acquire({ stack: stackOf() }))
-    }),
-    reference: concurrently(1, async () => (await bench.raw.connect()).release()),
-    comparedWith: 'pg-pool, which measures and tracks nothing',
-  })
   return await runPairedBenchmark(
     {
       name: 'database',
@@ -80,15 +71,11 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
           reference: concurrently(1, works.stockHit),
         },
         {
-          case: 'acquire and release, with metrics: loans that the module gives back itself',
+          case: 'acquire and release, with metrics and leak tracking',
+          comparedWith: 'pg-pool, which measures and tracks nothing',
           target: '>=1x',
-          ...loans(() => undefined),
-        },
-        {
-          case: 'acquire and release, with metrics and the stack of the borrower: loans that may leak',
-          target: '>=1x',
-          limitedBy: 'the stack, which V8 takes 2 to 3 microseconds for',
-          ...loans(borrowerStack),
+          subject: concurrently(1, works.loan),
+          reference: concurrently(1, async () => (await bench.raw.connect()).release()),
         },
         {
           case: 'pipelined lanes, 4 connections, concurrency 32',
@@ -124,6 +111,7 @@ async function warmedWorks(bench: LibraryBench, any: () => number) {
     name: 'author',
   })
   withLanes.statements.register('author', READ)
+  const { pool } = optimized.engine
   const works = {
     ormJoin: () => connection.execute(template, [any(), 0]),
     rawJoin: () => raw.query({ name: 'join', text, values: [any(), 0] }),
@@ -131,6 +119,7 @@ async function warmedWorks(bench: LibraryBench, any: () => number) {
     rowsHit: () => optimized.query('select id, name, email from authors where id = $1', [7], { cache }),
     memo: () => memo(7),
     laneRead: (id: number) => withLanes.statements.execute('author', [id]),
+    loan: async () => pool.release(await pool.acquire({ watched: pool.watch() })),
     rawRead: (id: number) => raw.query({ name: 'read', text: READ, values: [id] }),
   }
   for (let round = 0; round < 20; round += 1) {

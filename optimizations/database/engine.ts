@@ -8,10 +8,9 @@ import type { DatabaseEvents } from './database-events.ts'
 import type { EngineOptions } from './engine-options.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import type { HotpathEngine } from './orm/hotpath-connection.ts'
-import { borrowerStack } from './pool/borrower-stack.ts'
 import type { ConnectionPool } from './pool/connection-pool.ts'
 import { ConnectionSources } from './pool/connection-sources.ts'
-import type { Executed, PooledConnection } from './pool/pooled-connection.ts'
+import type { Executed, PooledConnection, Watched } from './pool/pooled-connection.ts'
 import type { Answer } from './pool/wire-query.ts'
 import { QueryRunner } from './query-runner.ts'
 import type { RequestContext } from './request-context.ts'
@@ -46,7 +45,7 @@ export interface EngineDeps {
 /** Whoever begins a transaction, known to the pool although Kysely is in between. */
 interface Borrower {
   readonly context: RequestContext | null
-  readonly stack: Error
+  readonly watched: Watched
 }
 
 const TEXTS = { maxTexts: 5_000, maxCharacters: 8_388_608 }
@@ -145,7 +144,7 @@ export class Engine implements HotpathEngine {
   }
 
   borrowFor<T>(context: RequestContext | null, begin: () => Promise<T>): Promise<T> {
-    return this.#borrower.run({ context, stack: borrowerStack() }, begin)
+    return this.#borrower.run({ context, watched: this.pool.watch() }, begin)
   }
 
   async loadCatalog(): Promise<void> {
@@ -205,10 +204,10 @@ export class Engine implements HotpathEngine {
     return tables === null ? null : this.sources.replicas.choose(tables)
   }
 
-  /** For Kysely: transactions, streams and its own queries. Whoever forgets to give back is found by the stack. */
+  /** For Kysely: transactions, streams and its own queries. Whoever forgets to give back is found. */
   async #lend(): Promise<PooledConnection> {
-    const { context, stack } = this.#borrower.getStore() ?? { context: null, stack: borrowerStack() }
-    return await this.pool.acquire({ signal: context?.signal, requestId: context?.requestId, stack })
+    const { context, watched } = this.#borrower.getStore() ?? { context: null, watched: this.pool.watch() }
+    return await this.pool.acquire({ signal: context?.signal, requestId: context?.requestId, watched })
   }
 
   #written(effect: WriteEffect): void {

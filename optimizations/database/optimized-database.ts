@@ -22,7 +22,6 @@ import { PrimaryKeyFinder } from './finders/primary-key-finder.ts'
 import { probeHealth } from './health-probe.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import { CONTEXT_KEY } from './orm/hotpath-connection.ts'
-import { borrowerStack } from './pool/borrower-stack.ts'
 import { keepOutboxSmall } from './outbox-retention.ts'
 import { OutboxStore } from './outbox-store.ts'
 import { isStalePlan } from './query-runner.ts'
@@ -183,7 +182,7 @@ export class OptimizedDatabase implements Database {
     work: (query: (sql: string, params: readonly unknown[]) => Promise<readonly object[]>) => Promise<T>,
   ): Promise<T> {
     const { pool, statements } = this.engine
-    const connection = await pool.acquire({ stack: borrowerStack() })
+    const connection = await pool.acquire({ watched: pool.watch() })
     const query = async (sql: string, params: readonly unknown[]): Promise<readonly object[]> => {
       const prepared = statements.ofText(sql, params, true)
       return (await connection.run(new StatementCall(prepared.statement, prepared, null))).rows

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Author } from '#fixtures/data/library.ts'
+import type { Leak } from '#optimizations/database/pool/connection-pool.ts'
 import { openLibrary, seedLibrary } from '#fixtures/data/library-database.ts'
 import { expect, test } from '#fixtures/test.ts'
 
@@ -60,8 +61,8 @@ test('those who wait are served in the order of their coming, and each for its o
 
 test('a loan that is not given back is reported once, with the stack of its borrower', async ({ postgres }) => {
   await postgres.reset()
-  const leaks: { stack: string; requestId: string | undefined }[] = []
-  const events = { leak: (leak: { stack: string; requestId: string | undefined }) => void leaks.push(leak) }
+  const leaks: Leak[] = []
+  const events = { leak: (leak: Leak) => void leaks.push(leak) }
   await using database = await openLibrary(postgres.url, { pool: { size: 2, leakThresholdMs: 100 } }, { events })
   async function forgetful(): Promise<void> {
     const em = database.fork({ requestId: 'request 7' })
@@ -72,7 +73,7 @@ test('a loan that is not given back is reported once, with the stack of its borr
   }
   await forgetful()
   expect(leaks).toHaveLength(1)
-  expect(leaks[0]?.requestId).toBe('request 7')
+  expect(leaks[0]).toMatchObject({ requestId: 'request 7', lastStatement: expect.stringMatching(/begin|start/) })
   expect(leaks[0]?.stack).toContain('forgetful')
   expect((await database.health()).reasons.join()).toContain('held for too long')
 })

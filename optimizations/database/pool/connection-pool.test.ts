@@ -15,6 +15,7 @@ class FakeConnection {
   generation = 0
   isLost = false
   isInTransaction = false
+  lastStatement = ''
   needsAbsorption = false
   isResponsive = true
   forgotten = 0
@@ -266,11 +267,32 @@ test('a server that accepts and says nothing costs the connect timeout and no pl
 test('a loan is reported once, and only where somebody might forget it', async () => {
   const world = worldWith({ size: 2 })
   await world.pool.warmUp()
-  await world.borrow({ stack: new Error('here'), requestId: 'r' })
+  const held = await world.borrow({ watched: { stack: new Error('here') }, requestId: 'r' })
+  held.lastStatement = 'select ?'
   await world.borrow()
   await world.clock.advance(60_000)
   expect(world.leaks).toHaveLength(1)
-  expect(world.leaks[0]).toMatchObject({ requestId: 'r', stack: expect.stringContaining('here') })
+  expect(world.leaks[0]).toMatchObject({
+    requestId: 'r',
+    lastStatement: 'select ?',
+    stack: expect.stringContaining('here'),
+  })
+})
+
+test('stacks are taken of the first borrowers, of a sample, where connections are scarce, and after any leak', async () => {
+  const world = worldWith({ size: 8 })
+  await world.pool.warmUp()
+  const takes = (count: number) => Array.from({ length: count }, () => world.pool.watch().stack !== null)
+  expect(takes(1_000)).not.toContain(false)
+  const sample = takes(320)
+  expect(sample.filter(Boolean)).toHaveLength(10)
+  const held = await Promise.all(Array.from({ length: 5 }, () => world.borrow({ watched: world.pool.watch() })))
+  expect(takes(100)).not.toContain(false)
+  for (const connection of held.slice(1)) world.giveBack(connection)
+  expect(takes(100)).toContain(false)
+  await world.clock.advance(60_000)
+  expect(world.leaks).toHaveLength(1)
+  expect(takes(100)).not.toContain(false)
 })
 
 test('a cancellation that may come late is absorbed before the next loan', async () => {

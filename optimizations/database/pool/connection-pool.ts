@@ -2,8 +2,9 @@ import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
 import type { PoolStats } from '../database-stats.ts'
 import { DatabaseError } from '../errors.ts'
+import { BorrowerStacks } from './borrower-stacks.ts'
 import { ConnectionOpener, type ConnectionOpenerDeps, type ConnectionOpenerOptions } from './connection-opener.ts'
-import type { PooledConnection } from './pooled-connection.ts'
+import type { PooledConnection, Watched } from './pooled-connection.ts'
 import { WaitingLine, type Waiter } from './waiting-line.ts'
 
 export interface ConnectionPoolOptions extends ConnectionOpenerOptions {
@@ -24,7 +25,10 @@ export interface ConnectionPoolOptions extends ConnectionOpenerOptions {
 
 export interface Leak {
   readonly heldMs: number
-  readonly stack: string
+  /** Of the borrower; null for a loan of which none was taken. */
+  readonly stack: string | null
+  /** The shape of what was run last on it. */
+  readonly lastStatement?: string | undefined
   readonly requestId: string | undefined
 }
 
@@ -37,8 +41,8 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined
   readonly timeoutMs?: number | undefined
   readonly requestId?: string | undefined
-  /** The borrower's stack, for loans that end in somebody else's code: without it a loan is not watched. */
-  readonly stack?: Error | undefined
+  /** For loans that end in somebody else's code, who may forget: what `watch` answered. Others are not watched. */
+  readonly watched?: Watched | undefined
 }
 
 const VALIDATION_TIMEOUT_MS = 1_000
@@ -57,6 +61,7 @@ export class ConnectionPool {
   readonly #line: WaitingLine<PooledConnection>
   readonly #times = { acquire: new LatencyHistogram(), usage: new LatencyHistogram() }
   readonly #opener: ConnectionOpener
+  readonly #stacks = new BorrowerStacks()
   readonly #stopped = Promise.withResolvers<void>()
   /** On their way in: being opened, or asked for a sign of life. */
   #opening = 0
@@ -111,11 +116,16 @@ export class ConnectionPool {
     }
     connection.loan = {
       borrowedAt: now,
-      stack: options.stack ?? null,
+      watched: options.watched ?? null,
       requestId: options.requestId,
       isReported: false,
     }
     return connection
+  }
+
+  /** Notes who is about to borrow, for the report on a loan that does not end. */
+  watch(): Watched {
+    return { stack: this.#stacks.take(this.#lent.size * 2 > this.#options.size) }
   }
 
   /** Every connection prepares its statements anew: the schema that they were planned for is gone. */
@@ -329,13 +339,15 @@ export class ConnectionPool {
     const leaving = this.#idle.filter(isLeaving)
     this.#idle = this.#idle.filter((connection) => !leaving.includes(connection))
     for (const connection of leaving) this.#retire(connection)
-    for (const { loan } of this.#lent) {
-      if (loan === null || loan.stack === null || loan.isReported) continue
+    for (const { loan, lastStatement } of this.#lent) {
+      if (loan === null || loan.watched === null || loan.isReported) continue
       const heldMs = now - loan.borrowedAt
       if (heldMs < this.#options.leakThresholdMs) continue
       loan.isReported = true
       this.#counts.leaks += 1
-      this.#deps.onLeak({ heldMs, stack: loan.stack.stack ?? '', requestId: loan.requestId })
+      this.#stacks.leaked()
+      const stack = loan.watched.stack?.stack ?? null
+      this.#deps.onLeak({ heldMs, stack, lastStatement, requestId: loan.requestId })
     }
     const missing = this.#options.size - this.total
     for (let count = 0; count < missing; count += 1) this.#deps.background.run('database.pool', () => this.#grow())

@@ -10,7 +10,7 @@ import { requestCancel } from './cancel-request.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { PreparedStatements, type PreparedLimits } from './prepared-statements.ts'
 import type { FieldDescription, TypeParser } from './wire-connection.ts'
-import { DescribeQuery, WireQuery, type Answer, type WireStatement } from './wire-query.ts'
+import { DescribeQuery, WireQuery, type Answer, type WireQueryDeps, type WireStatement } from './wire-query.ts'
 
 /** What one execution took and brought, for statistics. */
 export interface Executed {
@@ -49,10 +49,15 @@ export interface Streamed {
   readonly text: string
 }
 
-/** Who borrowed, since when, from where: kept only for those who might forget to give back. */
+/** What is known of a borrower who might forget to give back. */
+export interface Watched {
+  readonly stack: Error | null
+}
+
+/** Who borrowed, and since when. */
 export interface Loan {
   readonly borrowedAt: number
-  readonly stack: Error | null
+  readonly watched: Watched | null
   readonly requestId: string | undefined
   isReported: boolean
 }
@@ -69,10 +74,11 @@ const WORTH_TELLING = 0.8
  */
 export class PooledConnection {
   readonly prepared: PreparedStatements
-  readonly createdAt: number
   expiresAt = Number.POSITIVE_INFINITY
   idleSince = 0
   loan: Loan | null = null
+  /** The shape of what was run last. */
+  lastStatement: string | undefined
   /** The schema generation that its prepared statements belong to. */
   generation = 0
   readonly #client: Client
@@ -80,6 +86,7 @@ export class PooledConnection {
   readonly #observer: ConnectionObserver
   readonly #options: PooledConnectionOptions
   readonly #parsers = new Map<number, TypeParser>()
+  readonly #wire: WireQueryDeps
   readonly #pending = new PendingWrites()
   #notices: string[] = []
   /** When the statement before was answered: the server answers in order. */
@@ -92,7 +99,8 @@ export class PooledConnection {
     this.#observer = observer
     this.#options = options
     this.prepared = new PreparedStatements(options.prepared)
-    this.createdAt = clock.monotonic()
+    const isPipelined = Reflect.get(options.client, 'pipeline') === true
+    this.#wire = { prepared: this.prepared, parserOf: (oid) => this.#parserOf(oid), isPipelined }
     this.#client = new Client({ ...options.client, statement_timeout: options.statementTimeoutMs })
     this.#client.on('error', () => this.#lose())
     this.#client.on('end', () => this.#lose())
@@ -181,11 +189,8 @@ export class PooledConnection {
     if (endsTransaction && this.#client.getTransactionStatus() === 'T') await this.#announce(this.#pending.effect)
     const startedAt = this.#clock.monotonic()
     this.#notices = []
-    const query = new WireQuery(
-      { prepared: this.prepared, parserOf: this.#parserOf },
-      call.statement,
-      this.#timeoutFor(call),
-    )
+    this.lastStatement = analysis.fingerprint
+    const query = new WireQuery(this.#wire, call.statement, this.#timeoutFor(call))
     let answer: Answer | null = null
     let failure: unknown = null
     try {
@@ -218,7 +223,9 @@ export class PooledConnection {
 
   /** `pg` runs a cursor by itself. What it writes counts as done when the connection comes back. */
   #stream(cursor: Streamed): Streamed {
-    this.#pending.add(this.#observer.effectOf(this.#observer.analyze(cursor.text)))
+    const analysis = this.#observer.analyze(cursor.text)
+    this.lastStatement = analysis.fingerprint
+    this.#pending.add(this.#observer.effectOf(analysis))
     return this.#client.query(cursor as never)
   }
 
@@ -270,7 +277,7 @@ export class PooledConnection {
   async #announce(effect: WriteEffect): Promise<void> {
     const statement = effect === NO_EFFECT ? null : this.#observer.announcement(effect)
     if (statement === null) return
-    const query = new WireQuery({ prepared: this.prepared, parserOf: this.#parserOf }, statement)
+    const query = new WireQuery(this.#wire, statement)
     this.#client.query(query as never)
     await query.answer
   }
@@ -284,7 +291,7 @@ export class PooledConnection {
     return Math.max(1, remainingMs)
   }
 
-  readonly #parserOf = (oid: number): TypeParser => {
+  #parserOf(oid: number): TypeParser {
     const known = this.#parsers.get(oid)
     if (known !== undefined) return known
     const parser = (this.#client as { getTypeParser(oid: number, format: 'text'): TypeParser }).getTypeParser(

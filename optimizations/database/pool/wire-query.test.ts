@@ -21,6 +21,7 @@ class RecordingConnection extends EventEmitter {
 const fields = [{ name: 'n', tableID: 0, columnID: 0, dataTypeID: 23 }]
 const deps = (limits = { maxStatements: 9, maxBytes: 1e9 }) => ({
   prepared: new PreparedStatements(limits),
+  isPipelined: false,
   parserOf: () => (text: string) => {
     if (text === 'broken') throw new Error('unparseable')
     return Number(text)

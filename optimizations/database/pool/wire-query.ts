@@ -28,7 +28,12 @@ export interface WireStatement {
 export interface WireQueryDeps {
   readonly prepared: PreparedStatements
   readonly parserOf: TypeParsers
+  /** Whether others are sent on the same connection without waiting: then all of one turn go in one write. */
+  readonly isPipelined: boolean
 }
+
+/** Runs when all promises of the turn have been followed up, and with them all queries that they lead to. */
+const uncork = ({ stream }: WireConnection): void => stream.uncork()
 
 const TIMEOUT_TEXT = "select set_config('statement_timeout', $1, true)"
 
@@ -86,7 +91,8 @@ export class WireQuery {
       this.#send(connection)
       connection.sync()
     } finally {
-      connection.stream.uncork()
+      if (this.#deps.isPipelined) process.nextTick(uncork, connection)
+      else connection.stream.uncork()
     }
     return null
   }
