@@ -85,7 +85,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
           case: 'hot memory hit with all statistics',
           comparedWith: 'the same with none',
           target: '>=0.95x',
-          limitedBy: 'one counter for each hit, two readings of the clock for one in 128',
+          limitedBy: 'one counter for each hit, two readings of the clock for one in 1,024',
           subject: sequentially(cacheRead(memory, pages)),
           reference: sequentially(cacheRead(silent, pages)),
         },

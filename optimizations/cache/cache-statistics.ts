@@ -40,7 +40,7 @@ export interface CacheStatistics {
   readonly avgTimeMs: number
   readonly memory: { readonly entries: number; readonly bytes: number }
   readonly latency: {
-    /** One hit in 128 is timed. */
+    /** One hit in 1,024 is timed. */
     readonly memoryGet: HistogramSnapshot
     readonly memorySet: HistogramSnapshot
     readonly redisGet: HistogramSnapshot

@@ -72,7 +72,7 @@ const SHARED_UNHEARD_MS = 100
 
 export class KeyFlights {
   readonly #deps: KeyFlightsDependencies
-  readonly #flights = new Map<CacheKey, KeyFlight>()
+  #flights = new Map<CacheKey, KeyFlight>()
 
   constructor(deps: KeyFlightsDependencies) {
     this.#deps = deps
@@ -96,7 +96,11 @@ export class KeyFlights {
 
   close(flight: KeyFlight): void {
     flight.users -= 1
-    if (flight.users === 0 && !flight.isDetached) this.#flights.delete(flight.key)
+    if (flight.users > 0 || flight.isDetached) return
+    // A table that a Map has outgrown, or shrunk out of, refers to the one after it: one that has lived to be collected
+    // seldom keeps all later ones, with every flight in them. A Map of a busy moment is therefore not used again.
+    if (this.#flights.size === 1) this.#flights = new Map()
+    else this.#flights.delete(flight.key)
   }
 
   detach(key: CacheKey): void {

@@ -23,7 +23,7 @@ const CACHE_CHANNELS = {
 } as const
 
 /** One memory hit in this many is timed: reading the clock twice takes longer than the hit. */
-const TIMED_HITS = 128
+const TIMED_HITS = 1_024
 
 export class StatisticsRecorder {
   readonly namespace: string

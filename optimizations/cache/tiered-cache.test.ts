@@ -269,16 +269,16 @@ test('a cache without Redis keeps values in memory, and ends them by key, by tag
   expect(await cache.health()).toMatchObject({ status: 'healthy' })
 })
 
-test('one hit in memory of 128 is timed, and a cache that counts no hits counts none', async () => {
+test('one hit in memory of 1,024 is timed, and a cache that counts no hits counts none', async () => {
   const { startCache } = await import('./start-cache.ts')
   for (const [statistics, hits, timed] of [
-    [true, 300, 2],
+    [true, 3_000, 2],
     [false, 0, 0],
   ] as const) {
     await using cache = await startCache({ namespace: 'counted', statistics })
     await cache.getOrSet(key, () => 'value')
     await cache.idle()
-    for (let read = 0; read < 300; read += 1) await cache.getOrSet(key, () => 'never')
+    for (let read = 0; read < 3_000; read += 1) await cache.getOrSet(key, () => 'never')
     expect(cache.stats()).toMatchObject({ memoryHits: hits, memory: { entries: 1 } })
     expect(cache.stats().latency.memoryGet.count).toBe(timed)
   }

@@ -54,11 +54,16 @@ test('objects of which each has other names come back as they were', () => {
   expect(roundTrip(rows)).toEqual(rows)
 })
 
-test('a name that would change the prototype changes nothing', () => {
-  const hostile = JSON.parse(`{"__proto__":{"isAdmin":true},"text":"${'x'.repeat(2_000)}"}`) as object
-  const decoded = roundTrip(hostile) as Record<string, unknown>
-  expect(decoded['isAdmin']).toBeUndefined()
-  expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined()
+test('a name that would change the prototype changes nothing, in a small value and in a large one', () => {
+  for (const length of [1, 2_000]) {
+    const hostile = JSON.parse(`{"__proto__":{"isAdmin":true},"text":"${'x'.repeat(length)}"}`) as object
+    for (const one of [hostile, { map: new Map(), hostile }]) {
+      const decoded = roundTrip(one) as Record<string, unknown>
+      expect(decoded['isAdmin']).toBeUndefined()
+      expect((decoded['hostile'] as typeof decoded | undefined)?.['isAdmin']).toBeUndefined()
+      expect(({} as Record<string, unknown>)['isAdmin']).toBeUndefined()
+    }
+  }
 })
 
 test('a name that is code is a name', () => {
