@@ -1,6 +1,7 @@
 import express, { Router, type Express } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
+import type { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import type { WarmingPlan } from '#optimizations/manager/warm.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
@@ -10,11 +11,10 @@ import { createCors } from '#server/http/cors.ts'
 import type { Drain } from '#server/http/drain.ts'
 import { createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
 import { byAddress, byUser, createRateLimit } from '#server/http/rate-limit/rate-limit.ts'
-import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
+import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRequestContext } from '#server/http/request-context.ts'
 import { createRequestLog } from '#server/http/request-log.ts'
 import { RequestMetrics } from '#server/http/request-metrics.ts'
-import type { RequestTiming } from '#server/http/request-timer.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
@@ -39,9 +39,8 @@ export interface AppDeps {
   readonly warmingPlan: WarmingPlan
   readonly services: Services
   readonly drain: Pick<Drain, 'draining' | 'middleware'>
-  readonly timing: RequestTiming
-  /** Absent where the configuration sets no limit. */
-  readonly limits: { readonly perAddress?: RateLimiter; readonly perUser?: RateLimiter }
+  readonly requests: CurrentRequest
+  readonly limits: RateLimits
 }
 
 export interface AppOptions {
@@ -89,8 +88,7 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   const rateLimiters = Object.values(deps.limits)
 
   app.use(requestMetrics.middleware)
-  app.use(deps.timing.middleware)
-  app.use(createRequestContext(options.requestTimeoutMs))
+  app.use(createRequestContext(deps.requests, options.requestTimeoutMs))
   app.use(createRequestLog(deps.logger))
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
   app.use(createCors(options.corsOrigins))

@@ -1,7 +1,11 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
+import { CurrentRequest } from '#optimizations/manager/current-request.ts'
+import type { DatabaseFinding } from '#optimizations/manager/database-findings.ts'
 import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
+import type { StopReport } from '#optimizations/manager/stop-services.ts'
 import { createApp } from '#server/app.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
@@ -9,15 +13,20 @@ import { createAccessTokens } from '#server/http/access-token.ts'
 import { answerClientErrors } from '#server/http/client-error.ts'
 import { createDrain } from '#server/http/drain.ts'
 import { createLogger } from '#server/http/logger.ts'
-import { startRateLimits } from '#server/http/rate-limit/start-rate-limits.ts'
-import { createRequestTiming } from '#server/http/request-timer.ts'
-import { startLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
+import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
+import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
+import { connectRedis } from '#server/redis.ts'
+import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createServices } from '#server/services/services.ts'
 import { createWarmingPlan } from '#server/warming-plan.ts'
 
 // Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
 // that is on its way meets a reset.
 const KEEP_ALIVE_MS = 75_000
+/** In front of everything that is kept in Redis. */
+const NAMESPACE = 'hotpath'
+/** A plan repeats the values that a statement came with. */
+const SQL_LITERAL = /'(?:[^']|'')*'/g
 
 /** What a person can act on, in one line; anything else is a fault of ours and keeps its stack. */
 function explainStartFailure(error: unknown, config: Config | undefined): string {
@@ -45,13 +54,23 @@ async function listen(server: Server, { host, port }: Config): Promise<string> {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`
 }
 
+/** What somebody should look at: in full only where it can hold no value of anybody's. */
+function logFinding(logger: Logger, finding: DatabaseFinding): void {
+  const { kind, found } = finding
+  if (kind === 'slow_query') logger.warn({ ...found, plan: found.plan?.replaceAll(SQL_LITERAL, "'?'") }, 'slow query')
+  else if (kind === 'transaction_retry')
+    logger.info({ err: found.error, attempt: found.attempt }, 'transaction repeated')
+  else logger.warn({ ...found }, kind === 'leak' ? 'connection held for long' : 'query repeated within a request')
+}
+
 async function run(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel)
-  const timing = createRequestTiming()
+  const onError = (reason: string, error: unknown): void => logger.warn({ err: error }, reason)
+  const requests = new CurrentRequest()
 
   const optimizations = await startOptimizations(
     {
-      cache: { url: config.redisUrl, namespace: 'hotpath' },
+      cache: { url: config.redisUrl, namespace: NAMESPACE },
       database: {
         url: config.database.url,
         entities,
@@ -61,36 +80,32 @@ async function run(config: Config): Promise<void> {
       pusher: { app: config.pusher },
       optimize: config.optimize,
     },
-    { onError: (reason, error) => logger.warn({ err: error }, reason), currentTimer: timing.current },
+    { onError, onFinding: (finding) => logFinding(logger, finding), currentRequest: requests },
   )
-  const limits = await startRateLimits(
-    { url: config.redisUrl, namespace: 'hotpath', ...config.rateLimit },
-    { onError: (error) => logger.warn({ err: error }, 'rate limits are not enforced') },
+  const redis = await connectRedis(config.redisUrl)
+  const store = createRedisTokenStore(redis, NAMESPACE)
+  const limits = createRateLimits(
+    { store, onError: (error) => onError('rate limits are not enforced', error) },
+    config.rateLimit,
   )
-
   const services = createServices({
     optimizations,
     pusherApp: config.pusher,
-    leaderboardStore: config.optimize.cache
-      ? await startLeaderboardStore({ url: config.redisUrl, namespace: 'hotpath' })
-      : null,
-    onError: (reason, error) => logger.warn({ err: error }, reason),
+    leaderboardStore: config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null,
+    onError,
   })
-  const warmingPlan = createWarmingPlan({ database: optimizations.database, services })
+  const warmingPlan = createWarmingPlan({ database: optimizations.database, services, requests })
   const drain = createDrain()
-  const app = createApp(
-    {
-      logger,
-      tokens: createAccessTokens(config.token),
-      optimizations,
-      services,
-      warmingPlan,
-      drain,
-      timing,
-      limits,
-    },
-    config,
-  )
+  const tokens = createAccessTokens(config.token)
+  const deps = { logger, tokens, optimizations, services, warmingPlan, drain, requests, limits }
+  const app = createApp(deps, config)
+
+  /** In reverse order of use: services finish what they do, events are sent, connections close. */
+  const stop = async (deadlineMs: number): Promise<StopReport> => {
+    await services[Symbol.asyncDispose]()
+    redis.disconnect()
+    return optimizations.stop(deadlineMs)
+  }
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }, app)
   answerClientErrors(server)
@@ -106,18 +121,14 @@ async function run(config: Config): Promise<void> {
       void optimizations.warm(warmingPlan).then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
     }
   } catch (error) {
-    await limits[Symbol.asyncDispose]()
-    await services[Symbol.asyncDispose]()
-    await optimizations.stop(0)
+    await stop(0)
     throw error
   }
 
   const signal = await asked
   const outcome = await drain.finish(server, config.drain)
-  await services[Symbol.asyncDispose]()
-  const stopped = await optimizations.stop(config.drain.timeoutMs)
-  await limits[Symbol.asyncDispose]()
-  logger.info({ signal, outcome, services: stopped.services, abandonedEvents: stopped.abandonedEvents }, 'stopped')
+  const { services: stopped, abandonedEvents } = await stop(config.drain.timeoutMs)
+  logger.info({ signal, outcome, services: stopped, abandonedEvents }, 'stopped')
 }
 
 let config: Config | undefined

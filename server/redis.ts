@@ -1,22 +1,16 @@
-import { Redis } from 'ioredis'
+import type { Cluster, Redis } from 'ioredis'
+import { createDataClient } from '#optimizations/cache/redis/redis-connection.ts'
+import { parseRedisUrl } from '#optimizations/cache/redis/redis-target.ts'
+import { systemRandom } from '#optimizations/kernel/random.ts'
 
-const CONNECT_TIMEOUT_MS = 1_000
-const LONGEST_RETRY_MS = 2_000
+/** What is asked here can be done without Redis, and must not wait for it. */
+const LIMITS = { connectTimeoutMs: 1_000, commandTimeoutMs: 250 } as const
 
-/**
- * A connection for what can do without Redis: it fails fast where the defaults of ioredis wait for over a minute, and
- * comes back by itself. `connect()` opens it.
- */
-export function createRedis(url: string, options: { readonly commandTimeoutMs: number }): Redis {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: options.commandTimeoutMs,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    retryStrategy: (attempt) => Math.min(LONGEST_RETRY_MS, 50 * 2 ** attempt),
-  })
+/** The connection of rate limits and rankings. Resolves also when Redis is away: it is tried again in the background. */
+export async function connectRedis(url: string): Promise<Redis | Cluster> {
+  const redis = createDataClient(parseRedisUrl(url), LIMITS, systemRandom)
   // Whoever sends a command is told.
   redis.on('error', () => undefined)
+  await redis.connect().catch(() => undefined)
   return redis
 }

@@ -1,11 +1,13 @@
 import type { Database } from '#optimizations/database/database.ts'
+import type { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import type { WarmingGroup, WarmingPlan } from '#optimizations/manager/warm.ts'
 import type { Viewer } from '#server/services/class-access.ts'
 import type { Services } from '#server/services/services.ts'
 
 export interface WarmingPlanDeps {
   readonly database: Pick<Database, 'query'>
-  readonly services: Pick<Services, 'assessments' | 'classes' | 'lessons'>
+  readonly services: Pick<Services, 'assessments' | 'classes' | 'dashboard' | 'lessons'>
+  readonly requests: CurrentRequest
 }
 
 /** May read everything, and is nobody: what is kept for all is the same whoever asks for it first. */
@@ -38,28 +40,32 @@ interface Row {
  * What the first minutes after a start ask for. Read through the services, so that it lands under the keys that requests
  * look under, and prepares the statements that they run.
  */
-export function createWarmingPlan({ database, services }: WarmingPlanDeps): WarmingPlan {
-  const { assessments, classes, lessons } = services
+export function createWarmingPlan({ database, services, requests }: WarmingPlanDeps): WarmingPlan {
+  const { assessments, classes, dashboard, lessons } = services
+  /** Not for the request that asked to warm, which need not wait for it, but under the time limit of the warming. */
+  const until = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> => requests.run({ signal }, work)
   const rows =
     <R extends Row>(sql: string, most: number) =>
-    (signal: AbortSignal): Promise<readonly R[]> =>
-      database.query<R>(sql, [most], { signal })
+    (): Promise<readonly R[]> =>
+      database.query<R>(sql, [most])
   const group = <R extends Row>(
     name: string,
-    find: (signal: AbortSignal) => Promise<readonly R[]>,
-    read: (row: R, signal: AbortSignal) => Promise<unknown>,
+    find: () => Promise<readonly R[]>,
+    read: (row: R) => Promise<unknown>,
   ): WarmingGroup => ({
     name,
-    items: async (signal) => (await find(signal)).map((row) => ({ name: row.id, warm: (until) => read(row, until) })),
+    items: async (signal) =>
+      (await until(signal, find)).map((row) => ({
+        name: row.id,
+        warm: (itemSignal) => until(itemSignal, () => read(row)),
+      })),
   })
+  const activeUsers = rows<Viewer>(ACTIVE_USERS, MOST_USERS)
   return [
-    group('lessons', rows(HOT_LESSONS, MOST_LESSONS), ({ id }, signal) => lessons.visibleLesson(READER, id, signal)),
-    group('classes', rows(HOT_CLASSES, MOST_CLASSES), ({ id }, signal) => classes.details(READER, id, signal)),
-    group('class lists of active users', rows<Viewer>(ACTIVE_USERS, MOST_USERS), (viewer, signal) =>
-      classes.list(viewer, FIRST_PAGE, signal),
-    ),
-    group('assessments', rows(OPEN_ASSESSMENTS, MOST_ASSESSMENTS), ({ id }, signal) =>
-      assessments.details(READER, id, signal),
-    ),
+    group('dashboards of active users', activeUsers, (viewer) => dashboard.overview(viewer)),
+    group('lessons', rows(HOT_LESSONS, MOST_LESSONS), ({ id }) => lessons.visibleLesson(READER, id)),
+    group('classes', rows(HOT_CLASSES, MOST_CLASSES), ({ id }) => classes.details(READER, id)),
+    group('class lists of active users', activeUsers, (viewer) => classes.list(viewer, FIRST_PAGE)),
+    group('assessments', rows(OPEN_ASSESSMENTS, MOST_ASSESSMENTS), ({ id }) => assessments.details(READER, id)),
   ]
 }

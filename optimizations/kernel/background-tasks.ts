@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { systemClock, type Clock } from './clock.ts'
 
 /**
@@ -8,6 +9,8 @@ export class BackgroundTasks {
   readonly #running = new Set<Promise<void>>()
   readonly #onError: (reason: string, error: unknown) => void
   readonly #clock: Clock
+  /** Detached work belongs to no request: it runs in the async context of whoever made this, not of who asked for it. */
+  readonly #detached = AsyncLocalStorage.snapshot()
   #failed = 0
 
   constructor(onError: (reason: string, error: unknown) => void, clock: Clock = systemClock) {
@@ -26,14 +29,14 @@ export class BackgroundTasks {
 
   /** Starts `work` now. `reason` names the kind of work for logs and counters. */
   run(reason: string, work: () => Promise<unknown>): void {
-    const task = (async () => {
+    const task = this.#detached(async () => {
       try {
         await work()
       } catch (error) {
         this.#failed += 1
         this.#onError(reason, error)
       }
-    })()
+    })
     this.#running.add(task)
     void task.finally(() => this.#running.delete(task))
   }

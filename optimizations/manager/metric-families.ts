@@ -98,6 +98,28 @@ const PUBLISHER: readonly Family[] = [
     labelNames: ['quantile'],
     read: publisherSamples(({ publishLatency }) => quantiles(publishLatency)),
   },
+  {
+    name: 'hotpath_pusher_delivery_seconds',
+    help: "From publish() to a subscriber's callback, as far as pages reported it, since the start",
+    labelNames: ['quantile'],
+    read: publisherSamples(({ deliveryLatency }) => quantiles(deliveryLatency)),
+  },
+  {
+    name: 'hotpath_pusher_events_dropped_total',
+    help: 'Events that were never accepted or did not end as delivered, by reason',
+    labelNames: ['reason'],
+    read: publisherSamples(({ droppedByReason }) => labelled('reason', droppedByReason)),
+  },
+  plain(
+    'hotpath_pusher_rate_limit_waits_total',
+    'How often sending had to wait for the rate limit',
+    ofPublisher(({ rateLimitWaits }) => rateLimitWaits),
+  ),
+  plain(
+    'hotpath_pusher_batch_fill',
+    'Mean events in a request to Pusher, since the start',
+    ofPublisher(({ batchFill }) => batchFill),
+  ),
   plain(
     'hotpath_pusher_events_accepted_total',
     'Events that were accepted for sending',
@@ -123,6 +145,15 @@ const PUBLISHER: readonly Family[] = [
     'How long the oldest queued event has waited',
     ofPublisher(({ queueAgeMs }) => seconds(queueAgeMs)),
   ),
+]
+
+const DATABASE: readonly Family[] = [
+  {
+    name: 'hotpath_database_findings_total',
+    help: 'What the database told of its own accord: slow and repeated queries, leaks, repeated transactions',
+    labelNames: ['kind'],
+    read: ({ metrics: { databaseFindings } }) => labelled('kind', databaseFindings),
+  },
 ]
 
 const PROCESS: readonly Family[] = [
@@ -176,4 +207,4 @@ const PROCESS: readonly Family[] = [
   },
 ]
 
-export const FAMILIES: readonly Family[] = [...STATUS, ...PUBLISHER, ...PROCESS]
+export const FAMILIES: readonly Family[] = [...STATUS, ...DATABASE, ...PUBLISHER, ...PROCESS]

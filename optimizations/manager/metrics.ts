@@ -2,6 +2,7 @@ import type { CacheStatistics } from '#optimizations/cache/cache-statistics.ts'
 import type { DatabaseStats } from '#optimizations/database/database.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import type { PublisherStats } from '#optimizations/pusher/publisher-statistics.ts'
+import type { FindingCounts } from './database-findings.ts'
 import type { ProcessMetrics } from './process-monitor.ts'
 import type { PerService } from './service-name.ts'
 
@@ -15,6 +16,8 @@ export interface OptimizationsMetrics {
   readonly optimizationEnabled: PerService<boolean>
   readonly cache: CacheStatistics | Unreadable
   readonly database: DatabaseStats | Unreadable
+  /** What the database has told of its own accord, by kind. */
+  readonly databaseFindings: FindingCounts
   readonly pusher: PublisherStats | Unreadable
   readonly process: ProcessMetrics
 }

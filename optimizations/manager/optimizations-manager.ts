@@ -8,6 +8,7 @@ import { AppError } from '#optimizations/kernel/errors.ts'
 import { systemRandom, type Random } from '#optimizations/kernel/random.ts'
 import type { EventOutbox } from '#optimizations/pusher/outbox.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
+import type { DatabaseFindings, FindingCounts } from './database-findings.ts'
 import { createDeferredOutbox, type DeferredOutbox } from './deferred-outbox.ts'
 import { combineHealth } from './health.ts'
 import { readOrExplain, type OptimizationsMetrics } from './metrics.ts'
@@ -36,6 +37,10 @@ export interface OptimizationsManagerDeps {
   readonly starters: ServiceStarters
   /** Registries beside the database's: exported as they are. */
   readonly registries?: readonly Registry[]
+  /** What the starters gave the database to tell its findings to. */
+  readonly findings?: Pick<DatabaseFindings, 'counts'>
+  /** Closed at the end of the stop: what the starters gave to several services, or to one that does not close it. */
+  readonly shared?: readonly AsyncDisposable[]
   readonly clock?: Clock
   readonly random?: Random
   /** Told of every fault that no caller sees. */
@@ -149,6 +154,7 @@ export class OptimizationsManager implements Optimizations {
       optimizationEnabled: this.#options.optimize,
       cache: readOrExplain(() => cache.stats()),
       database: readOrExplain(() => database.stats()),
+      databaseFindings: { ...(this.#deps.findings?.counts ?? NOTHING_FOUND) },
       pusher: readOrExplain(() => publisher.stats()),
       process: monitor.snapshot(),
     }
@@ -253,9 +259,12 @@ export class OptimizationsManager implements Optimizations {
     const report = await stopServices(this.#clock, this.#running ?? NOTHING_RUNS, deadlineMs)
     this.#running?.monitor[Symbol.dispose]()
     await this.#tasks.drain(deadlineMs)
+    await Promise.allSettled((this.#deps.shared ?? []).map((one) => one[Symbol.asyncDispose]()))
     return report
   }
 }
+
+const NOTHING_FOUND: FindingCounts = { slow_query: 0, repeated_query: 0, leak: 0, transaction_retry: 0 }
 
 const NOTHING_RUNS: RunningServices = {
   cache: { stop: async () => undefined },

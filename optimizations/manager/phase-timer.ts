@@ -7,9 +7,6 @@ export interface PhaseTimer {
   leave(phase: Phase): void
 }
 
-/** The timer of whoever is calling; undefined for work that belongs to no request. */
-export type CurrentTimer = () => PhaseTimer | undefined
-
 /** `work` as a phase of `timer`. */
 export async function timed<T>(timer: PhaseTimer | undefined, phase: Phase, work: () => Promise<T>): Promise<T> {
   if (timer === undefined) return work()

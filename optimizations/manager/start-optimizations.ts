@@ -1,20 +1,27 @@
 import { Registry } from 'prom-client'
 import { createPassThroughCache } from '#optimizations/cache/pass-through-cache.ts'
+import type { Cache } from '#optimizations/cache/cache.ts'
 import { startCache, type CacheOptions } from '#optimizations/cache/start-cache.ts'
+import type { ResultCache } from '#optimizations/database/results/result-cache.ts'
 import { startDatabase, type DatabaseOptions } from '#optimizations/database/start-database.ts'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
+import { systemClock } from '#optimizations/kernel/clock.ts'
+import { systemRandom } from '#optimizations/kernel/random.ts'
 import { createPlainPublisher } from '#optimizations/pusher/plain-publisher.ts'
 import { startPublisher, type PublisherOptions } from '#optimizations/pusher/start-publisher.ts'
+import { createCachedQueryResults } from './cached-query-results.ts'
+import type { CurrentRequest } from './current-request.ts'
+import { DatabaseFindings, type DatabaseFinding } from './database-findings.ts'
 import type { Optimizations } from './optimizations.ts'
 import {
   OptimizationsManager,
   type OptimizationsManagerOptions,
   type ServiceStarters,
 } from './optimizations-manager.ts'
-import type { CurrentTimer } from './phase-timer.ts'
+import { createRedisRateBudget, type RateBudget } from './redis-rate-budget.ts'
+import { createScopedCache } from './scoped-cache.ts'
+import { createScopedDatabase } from './scoped-database.ts'
 import type { PerService } from './service-name.ts'
-import { createTimedCache } from './timed-cache.ts'
-import { createTimedDatabase } from './timed-database.ts'
 
 export interface OptimizationsOptions extends Partial<Omit<OptimizationsManagerOptions, 'optimize'>> {
   readonly cache: CacheOptions
@@ -22,13 +29,20 @@ export interface OptimizationsOptions extends Partial<Omit<OptimizationsManagerO
   readonly pusher: PublisherOptions
   /** Which optimizations are on; the others are their honest baselines behind the same interface. */
   readonly optimize: PerService<boolean>
+  /**
+   * Where the database keeps query results: in the memory of each process, or in the cache for all. The cache costs an
+   * invalidation in Redis for every write, so it is for queries that are dear and data that is seldom written.
+   */
+  readonly queryResults?: 'memory' | 'cache'
 }
 
 export interface OptimizationsDeps {
   /** Told of every fault that no caller sees. */
   readonly onError: (reason: string, error: unknown) => void
-  /** Told, for each request, how long it was in the cache and in the database. */
-  readonly currentTimer?: CurrentTimer | undefined
+  /** Told of slow and repeated queries, of connections that are held too long, and of repeated transactions. */
+  readonly onFinding?: (finding: DatabaseFinding) => void
+  /** On whose behalf cache and database are asked; without it nobody's. */
+  readonly currentRequest?: CurrentRequest | undefined
 }
 
 const DEFAULTS = {
@@ -37,32 +51,75 @@ const DEFAULTS = {
   stopDeadlineMs: 5_000,
   warming: { concurrency: 4, attempts: 2, deadlineMs: 30_000 },
 } as const
+/** The publisher's own default, which the budget of all processes has to know too. */
+const CALLS_PER_SECOND = 100
 
-function createStarters(options: OptimizationsOptions, deps: OptimizationsDeps, registry: Registry): ServiceStarters {
+/** What the starters share, and what outlives a start that failed. */
+interface Parts {
+  readonly registry: Registry
+  readonly findings: DatabaseFindings
+  readonly rateBudget: RateBudget | undefined
+  readonly queryResults: ResultCache | undefined
+  readonly onCache: (cache: Cache) => void
+}
+
+function createStarters(
+  options: OptimizationsOptions,
+  { onError, currentRequest }: OptimizationsDeps,
+  { registry, findings, rateBudget, queryResults, onCache }: Parts,
+): ServiceStarters {
   const { optimize } = options
-  const { onError, currentTimer } = deps
   return {
     cache: async () => {
       // An earlier start may have left its metrics.
       registry.clear()
       const cache = optimize.cache ? await startCache(options.cache, { onError, registry }) : createPassThroughCache()
-      return currentTimer === undefined ? cache : createTimedCache(cache, currentTimer)
+      onCache(cache)
+      return currentRequest === undefined ? cache : createScopedCache(cache, currentRequest)
     },
     database: async () => {
       const background = new BackgroundTasks(onError)
-      const database = await startDatabase({ ...options.database, optimize: optimize.database }, { background })
-      return currentTimer === undefined ? database : createTimedDatabase(database, currentTimer)
+      const kept = queryResults === undefined ? {} : { resultCache: queryResults }
+      const settings = { ...options.database, optimize: optimize.database }
+      const database = await startDatabase(settings, { background, events: findings.events, ...kept })
+      return currentRequest === undefined ? database : createScopedDatabase(database, currentRequest)
     },
-    publisher: async (outbox) =>
-      optimize.pusher ? startPublisher(options.pusher, { outbox, onError }) : createPlainPublisher(options.pusher.app),
+    publisher: async (outbox) => {
+      if (!optimize.pusher) return createPlainPublisher(options.pusher.app)
+      await rateBudget?.start()
+      return startPublisher(options.pusher, { outbox, onError, sharedRateLimit: rateBudget })
+    },
   }
+}
+
+/** The rate limit of an app counts for all who publish to it; without Redis each process keeps to it by itself. */
+function createRateBudget({ cache, pusher, optimize }: OptimizationsOptions): RateBudget | undefined {
+  if (cache.url === undefined || !optimize.pusher) return undefined
+  const { callsPerSecond = CALLS_PER_SECOND, burst = callsPerSecond, app } = pusher
+  const name = `${cache.namespace}:pusher-rate:${app.appId}`
+  return createRedisRateBudget(
+    { clock: systemClock, random: systemRandom },
+    { url: cache.url, name, callsPerSecond, burst },
+  )
 }
 
 /** Puts the three together and starts nothing: `start` does, and says what became of it. */
 export function createOptimizations(options: OptimizationsOptions, deps: OptimizationsDeps): OptimizationsManager {
   const registry = new Registry()
+  const findings = new DatabaseFindings(deps)
+  const rateBudget = createRateBudget(options)
+  let cache: Cache | undefined
+  const queryResults =
+    options.queryResults === 'cache' ? createCachedQueryResults({ cache: () => cache, clock: systemClock }) : undefined
+  const onCache = (started: Cache): void => void (cache = started)
   return new OptimizationsManager(
-    { starters: createStarters(options, deps, registry), registries: [registry], onError: deps.onError },
+    {
+      starters: createStarters(options, deps, { registry, findings, rateBudget, queryResults, onCache }),
+      registries: [registry],
+      findings,
+      shared: [rateBudget, queryResults].filter((one) => one !== undefined),
+      onError: deps.onError,
+    },
     { ...DEFAULTS, ...options },
   )
 }

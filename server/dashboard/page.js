@@ -1,9 +1,35 @@
 /* global Pusher */
 // The live page: sign in, open a lesson, report progress, and watch the events of its class arrive.
 
+import { createBatchAuthorizer } from '/vendor/batch-authorizer.js'
+import { createDeliveryGuard } from '/vendor/delivery-guard.js'
+import { watchMetrics } from './metrics.js'
+
 const $ = (id) => document.getElementById(id)
-const session = { token: undefined, user: undefined, pusher: undefined, channel: undefined }
+const session = { token: undefined, user: undefined, pusher: undefined, channel: undefined, watched: undefined }
 const SHOWN_EVENTS = 30
+
+/** How long the events of the page took, until the server is told. */
+const latenciesMs = []
+const REPORT_EVERY_MS = 1_000
+/** What only the user hears. */
+const USER_EVENTS = [
+  'enrollment.created',
+  'enrollment.dropped',
+  'lesson.completed',
+  'quiz.submitted',
+  'quiz.result',
+  'notification.new',
+]
+/** What everybody in a class hears. */
+const CLASS_EVENTS = ['progress.updated', 'class.updated', 'leaderboard.updated']
+
+const guard = createDeliveryGuard({
+  onDelivery: ({ latencyMs }) => {
+    if (latenciesMs.push(Math.max(0, latencyMs)) === 1) setTimeout(() => void reportDeliveries(), REPORT_EVERY_MS)
+  },
+  onGap: ({ channel }) => note(`Something is missing on ${channel}: open the lesson again to see its present state.`),
+})
 
 class Refused extends Error {}
 
@@ -38,6 +64,13 @@ async function attempt(work) {
   }
 }
 
+async function reportDeliveries() {
+  const told = latenciesMs.splice(0)
+  for (let at = 0; at < told.length; at += 100) {
+    await api('POST', '/realtime/deliveries', { latenciesMs: told.slice(at, at + 100) }).catch(() => undefined)
+  }
+}
+
 async function connect() {
   const { key, cluster, host, port, useTls } = await (await fetch('/realtime-config.json')).json()
   session.pusher = new Pusher(key, {
@@ -46,47 +79,60 @@ async function connect() {
     forceTLS: useTls,
     enabledTransports: ['ws', 'wss'],
     enableStats: false,
+    // One request for all channels that are asked for together, also after a reconnect.
     channelAuthorization: {
-      endpoint: '/api/v1/realtime/auth',
-      headersProvider: () => ({ authorization: `Bearer ${session.token}` }),
+      customHandler: createBatchAuthorizer({
+        endpoint: '/api/v1/realtime/auth',
+        headers: () => ({ authorization: `Bearer ${session.token}` }),
+      }),
     },
   })
   session.pusher.connection.bind('state_change', ({ current }) => {
     $('connection').dataset.state = current
     $('connection').textContent = `${session.user.displayName}, ${current}`
   })
+  listen(session.pusher.subscribe(`private-user-${session.user.id}`), USER_EVENTS)
+}
+
+function note(text) {
+  $('events').prepend(element('li', { textContent: text }))
+  while ($('events').children.length > SHOWN_EVENTS) $('events').lastElementChild.remove()
 }
 
 function showEvent(name, data) {
   // Both stamps are of this machine's clock when the server runs on it too; otherwise the clocks' difference is in it.
-  const latencyMs = Math.max(0, Date.now() - data.at)
-  const item = element(
-    'li',
-    {},
-    `${name} · ${data.percent} % `,
-    element('small', { textContent: `${latencyMs} ms after it was published` }),
-  )
+  const latencyMs = data.at === undefined ? undefined : Math.max(0, Date.now() - data.at)
+  const what = data.percent === undefined ? '' : ` · ${data.percent} %`
+  note(`${name}${what} `)
+  const item = $('events').firstElementChild
+  item.dataset.event = name
+  if (latencyMs === undefined) return
+  item.append(element('small', { textContent: `${latencyMs} ms after it was published` }))
   item.dataset.latencyMs = String(latencyMs)
-  item.dataset.percent = String(data.percent)
-  $('events').prepend(item)
-  while ($('events').children.length > SHOWN_EVENTS) $('events').lastElementChild.remove()
+}
+
+function listen(channel, events) {
+  const watched = guard.watch(channel)
+  for (const event of events) watched.bind(event, (data) => showEvent(event, data))
+  return watched
 }
 
 function joinClass(classId) {
   const name = `private-class-${classId}`
   if (session.channel?.name === name) return
-  if (session.channel !== undefined) session.pusher.unsubscribe(session.channel.name)
+  if (session.channel !== undefined) {
+    session.watched.stop()
+    session.pusher.unsubscribe(session.channel.name)
+  }
   session.channel = session.pusher.subscribe(name)
   $('channel').textContent = `Joining ${name}…`
   session.channel.bind('pusher:subscription_succeeded', () => {
     $('channel').textContent = `Joined ${name}`
   })
   session.channel.bind('pusher:subscription_error', ({ status }) => {
-    $('channel').textContent = `Refused by ${name} (${status})`
+    $('channel').textContent = `Refused by ${name} (${status ?? 'no answer'})`
   })
-  session.channel.bind_global((event, data) => {
-    if (!event.startsWith('pusher:')) showEvent(event, data)
-  })
+  session.watched = listen(session.channel, CLASS_EVENTS)
 }
 
 function showProgressForm(lesson) {
@@ -148,6 +194,8 @@ async function listLessons() {
   }
   $('lessons').replaceChildren(...items)
 }
+
+watchMetrics($('metrics'))
 
 $('sign-in').addEventListener('submit', (event) => {
   event.preventDefault()

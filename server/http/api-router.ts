@@ -3,7 +3,6 @@ import { encode } from '#server/services/encoded.ts'
 import { principalOf } from './access-token.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Answer, Call, OpenCall, Operation } from './operation.ts'
-import { contextOf } from './request-context.ts'
 import { sendEncoded } from './send-encoded.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
@@ -65,7 +64,6 @@ export class ApiRouter {
     const run: RequestHandler = async (request, response) => {
       const answer = await handler({
         ...parse(operation, request),
-        signal: contextOf(response).signal,
         request,
         response,
       })

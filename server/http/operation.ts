@@ -36,7 +36,6 @@ export interface OpenCall<Params, Query, Body> {
   readonly params: Params
   readonly query: Query
   readonly body: Body
-  readonly signal: AbortSignal
   readonly request: Request
   readonly response: Response
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { expect, test } from '@playwright/test'
 import express from 'express'
 import { serve } from '#fixtures/edges/serve.ts'
+import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { createLogger } from './logger.ts'
 import { ClientGoneError, contextOf, createRequestContext } from './request-context.ts'
@@ -15,7 +16,7 @@ function createApp(timeoutMs = TIMEOUT_MS) {
   const reasons: unknown[] = []
   const late = Promise.withResolvers<void>()
   const app = express()
-  app.use(createRequestContext(timeoutMs))
+  app.use(createRequestContext(new CurrentRequest(), timeoutMs))
   app.get('/heedless', async (_request, response) => {
     await late.promise
     response.json({ too: 'late' })

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import { AppError } from '#optimizations/kernel/errors.ts'
+import type { CurrentRequest, RequestScope } from '#optimizations/manager/current-request.ts'
 import type { Role } from '#server/entities/user.ts'
+import { beforeHead } from './before-head.ts'
 import { HttpError, problemOf, sendProblem } from './problem.ts'
+import { RequestTimer } from './request-timer.ts'
 
 /** Who asks, as the access token says. */
 export interface Principal {
@@ -10,12 +13,8 @@ export interface Principal {
   readonly role: Role
 }
 
-/** What belongs to one request and travels with it through the layers. */
-export interface RequestContext {
-  readonly requestId: string
-  /** Aborted when the client goes away before the reply is complete, or when the request's time is over. */
-  readonly signal: AbortSignal
-}
+/** What belongs to one request and travels with it through the layers, down to its statements. */
+export type RequestContext = Required<RequestScope>
 
 /** Why a signal was aborted when nobody waits for the reply any more. */
 export class ClientGoneError extends AppError<'client_gone'> {
@@ -42,14 +41,16 @@ export function contextOf(response: Response): RequestContext {
 }
 
 /**
- * First of all handlers: gives the request its id and its AbortSignal, and answers 503 when its time is over, whether
- * or not its handler heeds the signal.
+ * Before every other handler: gives the request its id, its deadline and its AbortSignal (aborted when the client goes
+ * away before the reply is complete, or when the request's time is over), makes them known to everything that is done
+ * for it, and gives the reply its `Server-Timing`. Answers 503 when the time is over, whether or not a handler heeds it.
  */
-export function createRequestContext(requestTimeoutMs: number): RequestHandler {
+export function createRequestContext(requests: CurrentRequest, requestTimeoutMs: number): RequestHandler {
   return (request, response, next) => {
+    const timer = new RequestTimer()
     const ending = new AbortController()
     const requestId = requestIdOf(request)
-    const timer = setTimeout(() => {
+    const timeout = setTimeout(() => {
       const error = new HttpError(503, 'request_timeout', `The request took longer than ${requestTimeoutMs} ms.`)
       ending.abort(error)
       if (response.headersSent) return
@@ -58,11 +59,13 @@ export function createRequestContext(requestTimeoutMs: number): RequestHandler {
       sendProblem(response, problemOf(error, requestId))
     }, requestTimeoutMs)
     response.once('close', () => {
-      clearTimeout(timer)
+      clearTimeout(timeout)
       if (!response.writableFinished) ending.abort(new ClientGoneError())
     })
     response.setHeader('x-request-id', requestId)
-    contexts.set(response, { requestId, signal: ending.signal })
-    next()
+    beforeHead(response, () => response.setHeader('server-timing', timer.toString()))
+    const context = { requestId, signal: ending.signal, deadlineAt: Date.now() + requestTimeoutMs, timer }
+    contexts.set(response, context)
+    requests.run(context, next)
   }
 }

@@ -3,7 +3,9 @@ import { expect, test } from '@playwright/test'
 import express from 'express'
 import { serve } from '#fixtures/edges/serve.ts'
 import { parseServerTiming } from '#measurement/load/server-timing.ts'
-import { createRequestTiming, RequestTimer } from './request-timer.ts'
+import { CurrentRequest } from '#optimizations/manager/current-request.ts'
+import { createRequestContext } from './request-context.ts'
+import { RequestTimer } from './request-timer.ts'
 
 test('work of a phase that overlaps itself counts once', async () => {
   const timer = new RequestTimer()
@@ -26,13 +28,13 @@ test('a phase that is still under way counts up to now', async () => {
 })
 
 test('every reply says where its time went, each its own, also one without a body', async () => {
-  const timing = createRequestTiming()
+  const requests = new CurrentRequest()
   const app = express()
-  app.use(timing.middleware)
+  app.use(createRequestContext(requests, 10_000))
   app.get('/:ms', async (request, response) => {
-    timing.current()?.enter('db')
+    requests.scope?.timer?.enter('db')
     await sleep(Number(request.params.ms))
-    timing.current()?.leave('db')
+    requests.scope?.timer?.leave('db')
     response.status(204).end()
   })
   await using served = await serve(app)
@@ -45,6 +47,8 @@ test('every reply says where its time went, each its own, also one without a bod
   expect(missing?.get('db')).toBe(0)
 })
 
-test('outside of a request there is no timer', () => {
-  expect(createRequestTiming().current()).toBeUndefined()
+test('outside of a request nobody asks', () => {
+  const requests = new CurrentRequest()
+  expect(requests.scope).toBeUndefined()
+  expect(requests.asker).toEqual({})
 })

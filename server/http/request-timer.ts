@@ -1,7 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { RequestHandler } from 'express'
-import type { CurrentTimer, Phase, PhaseTimer } from '#optimizations/manager/phase-timer.ts'
-import { beforeHead } from './before-head.ts'
+import type { Phase, PhaseTimer } from '#optimizations/manager/phase-timer.ts'
 
 /** Where the time of one request went. A phase counts once however many of its parts are under way together. */
 export class RequestTimer implements PhaseTimer {
@@ -36,23 +33,5 @@ export class RequestTimer implements PhaseTimer {
   toString(): string {
     const { cache, db } = { cache: this.phaseMs('cache'), db: this.phaseMs('db') }
     return `cache;dur=${cache.toFixed(2)}, db;dur=${db.toFixed(2)}, total;dur=${this.totalMs.toFixed(2)}`
-  }
-}
-
-export interface RequestTiming {
-  /** Gives every request its timer, and every reply `Server-Timing`. */
-  readonly middleware: RequestHandler
-  readonly current: CurrentTimer
-}
-
-export function createRequestTiming(): RequestTiming {
-  const timers = new AsyncLocalStorage<RequestTimer>()
-  return {
-    middleware: (_request, response, next) => {
-      const timer = new RequestTimer()
-      beforeHead(response, () => response.setHeader('server-timing', timer.toString()))
-      timers.run(timer, next)
-    },
-    current: () => timers.getStore(),
   }
 }

@@ -129,23 +129,23 @@ export function classRoutes(
   api: ApiRouter,
   { classes, enrollments }: { readonly classes: ClassService; readonly enrollments: EnrollmentService },
 ): void {
-  api.serve(list, async ({ viewer, query, signal }) => ({ encoded: await classes.list(viewer, query, signal) }))
-  api.serve(details, async ({ viewer, params, signal }) => ({
-    encoded: await classes.details(viewer, params.id, signal),
+  api.serve(list, async ({ viewer, query }) => ({ encoded: await classes.list(viewer, query) }))
+  api.serve(details, async ({ viewer, params }) => ({
+    encoded: await classes.details(viewer, params.id),
   }))
-  api.serve(students, async ({ viewer, params, signal }) => ({
-    encoded: await classes.students(viewer, params.id, signal),
+  api.serve(students, async ({ viewer, params }) => ({
+    encoded: await classes.students(viewer, params.id),
   }))
-  api.serve(create, async ({ viewer, body, signal }) => ({ value: await classes.create(viewer, body, signal) }))
-  api.serve(change, async ({ viewer, params, body, signal }) => ({
-    value: await classes.change(viewer, params.id, body, signal),
+  api.serve(create, async ({ viewer, body }) => ({ value: await classes.create(viewer, body) }))
+  api.serve(change, async ({ viewer, params, body }) => ({
+    value: await classes.change(viewer, params.id, body),
   }))
-  api.serve(enroll, async ({ viewer, params, body, signal }) => {
+  api.serve(enroll, async ({ viewer, params, body }) => {
     const ids = 'studentId' in body ? [body.studentId] : body.studentIds
-    return { value: await enrollments.enroll(viewer, params.id, ids, signal) }
+    return { value: await enrollments.enroll(viewer, params.id, ids) }
   })
-  api.serve(drop, async ({ viewer, params: { id: classId, studentId }, signal }) => {
-    await enrollments.drop(viewer, classId, studentId, signal)
+  api.serve(drop, async ({ viewer, params: { id: classId, studentId } }) => {
+    await enrollments.drop(viewer, classId, studentId)
     return { value: { classId, studentId, status: 'dropped' as const } }
   })
 }

@@ -87,15 +87,15 @@ const publish = defineOperation({
 })
 
 export function contentRoutes(api: ApiRouter, { content }: { readonly content: ContentService }): void {
-  api.serve(list, async ({ viewer, query, signal }) => ({ encoded: await content.list(viewer, query, signal) }))
-  api.serve(details, async ({ viewer, params, signal }) => ({
-    encoded: await content.details(viewer, params.id, signal),
+  api.serve(list, async ({ viewer, query }) => ({ encoded: await content.list(viewer, query) }))
+  api.serve(details, async ({ viewer, params }) => ({
+    encoded: await content.details(viewer, params.id),
   }))
-  api.serve(create, async ({ viewer, body, signal }) => ({ value: await content.create(viewer, body, signal) }))
-  api.serve(change, async ({ viewer, params, body, signal }) => ({
-    value: await content.change(viewer, params.id, body, signal),
+  api.serve(create, async ({ viewer, body }) => ({ value: await content.create(viewer, body) }))
+  api.serve(change, async ({ viewer, params, body }) => ({
+    value: await content.change(viewer, params.id, body),
   }))
-  api.serve(publish, async ({ viewer, params, signal }) => ({
-    value: await content.publish(viewer, params.id, signal),
+  api.serve(publish, async ({ viewer, params }) => ({
+    value: await content.publish(viewer, params.id),
   }))
 }

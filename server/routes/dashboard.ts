@@ -92,9 +92,9 @@ export function dashboardRoutes(
   api: ApiRouter,
   { dashboard, reports }: { readonly dashboard: DashboardService; readonly reports: ReportService },
 ): void {
-  api.serve(overview, async ({ viewer, signal }) => ({ encoded: await dashboard.overview(viewer, signal) }))
-  api.serve(metrics, async ({ viewer, query, signal }) => ({
-    encoded: await reports.metrics(viewer, { refresh: query.refresh === 'true' }, signal),
+  api.serve(overview, async ({ viewer }) => ({ encoded: await dashboard.overview(viewer) }))
+  api.serve(metrics, async ({ viewer, query }) => ({
+    encoded: await reports.metrics(viewer, { refresh: query.refresh === 'true' }),
   }))
-  api.serve(activity, async ({ viewer, signal }) => ({ encoded: await reports.activity(viewer, signal) }))
+  api.serve(activity, async ({ viewer }) => ({ encoded: await reports.activity(viewer) }))
 }

@@ -20,7 +20,7 @@ const view = defineOperation({
 })
 
 export function leaderboardRoutes(api: ApiRouter, deps: { readonly leaderboard: Leaderboard }): void {
-  api.serve(view, async ({ viewer, query: { classId = null, period }, signal }) => ({
-    value: await deps.leaderboard.view(viewer, { classId, period }, signal),
+  api.serve(view, async ({ viewer, query: { classId = null, period } }) => ({
+    value: await deps.leaderboard.view(viewer, { classId, period }),
   }))
 }

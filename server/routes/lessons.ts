@@ -78,16 +78,16 @@ export function lessonRoutes(
   api: ApiRouter,
   deps: { readonly lessons: LessonReader; readonly progress: ProgressService },
 ): void {
-  api.serve(list, async ({ viewer, signal }) => ({
-    value: { lessons: [...(await deps.lessons.visibleLessons(viewer, signal))] },
+  api.serve(list, async ({ viewer }) => ({
+    value: { lessons: [...(await deps.lessons.visibleLessons(viewer))] },
   }))
-  api.serve(details, async ({ viewer, params, signal }) => ({
-    encoded: await deps.lessons.lessonWithProgress(viewer, params.id, signal),
+  api.serve(details, async ({ viewer, params }) => ({
+    encoded: await deps.lessons.lessonWithProgress(viewer, params.id),
   }))
-  api.serve(statistics, async ({ viewer, params, signal }) => ({
-    encoded: await deps.lessons.statistics(viewer, params.id, signal),
+  api.serve(statistics, async ({ viewer, params }) => ({
+    encoded: await deps.lessons.statistics(viewer, params.id),
   }))
-  api.serve(report, async ({ viewer, params: { id }, body, signal }) => ({
-    value: { lessonId: id, ...(await deps.progress.report(viewer, id, body, signal)) },
+  api.serve(report, async ({ viewer, params: { id }, body }) => ({
+    value: { lessonId: id, ...(await deps.progress.report(viewer, id, body)) },
   }))
 }

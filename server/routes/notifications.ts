@@ -31,10 +31,10 @@ const markRead = defineOperation({
 })
 
 export function notificationRoutes(api: ApiRouter, deps: { readonly notifications: NotificationService }): void {
-  api.serve(list, async ({ viewer, query, signal }) => ({
-    value: await deps.notifications.list(viewer, query, signal),
+  api.serve(list, async ({ viewer, query }) => ({
+    value: await deps.notifications.list(viewer, query),
   }))
-  api.serve(markRead, async ({ viewer, body, signal }) => ({
-    value: await deps.notifications.markRead(viewer, 'ids' in body ? body.ids : 'all', signal),
+  api.serve(markRead, async ({ viewer, body }) => ({
+    value: await deps.notifications.markRead(viewer, 'ids' in body ? body.ids : 'all'),
   }))
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import type { ChannelState } from '#optimizations/pusher/channel-state.ts'
+import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
@@ -62,6 +63,15 @@ const trigger = defineOperation({
   problems: [403],
 })
 
+const deliveries = defineOperation({
+  method: 'post',
+  path: '/realtime/deliveries',
+  summary: 'Tell how long events took from their publication to your page, in milliseconds',
+  body: z.strictObject({ latenciesMs: z.array(z.number().min(0).max(600_000)).min(1).max(100) }),
+  reply: z.object({ recorded: z.int().min(0) }),
+  statuses: [202],
+})
+
 const webhook = defineOperation({
   method: 'post',
   path: '/realtime/webhook',
@@ -75,10 +85,12 @@ const webhook = defineOperation({
 export interface RealtimeDeps {
   readonly channels: ChannelAuthorizer<Viewer>
   readonly receiveWebhook: ChannelState['receiveWebhook']
+  readonly recordDelivery: Publisher['recordDelivery']
   readonly triggers: TriggerService
 }
 
-export function realtimeRoutes(api: ApiRouter, { channels, receiveWebhook, triggers }: RealtimeDeps): void {
+export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
+  const { channels, receiveWebhook, recordDelivery, triggers } = deps
   api.serve(authorize, async ({ viewer, body }) => ({
     value:
       'channel_name' in body
@@ -87,6 +99,10 @@ export function realtimeRoutes(api: ApiRouter, { channels, receiveWebhook, trigg
   }))
   api.serve(authenticate, ({ viewer, body }) => ({ value: channels.authenticateUser(viewer, body.socket_id) }))
   api.serve(trigger, async ({ viewer, body }) => ({ value: { id: await triggers.trigger(viewer, body) } }))
+  api.serve(deliveries, ({ body: { latenciesMs } }) => {
+    for (const latencyMs of latenciesMs) recordDelivery(latencyMs)
+    return { value: { recorded: latenciesMs.length } }
+  })
   api.serveOpen(webhook, ({ body, request }) => {
     if (!receiveWebhook({ headers: request.headers, rawBody: body.toString() })) {
       throw new HttpError(401, 'unauthenticated', 'The webhook is not signed by this app, or is too old.')

@@ -17,9 +17,9 @@ interface SharedAssessment extends Encoded {
 
 export interface AssessmentReader {
   /** With its questions; the answers to them are not for students. Drafts are for those who manage the class. */
-  details(viewer: Viewer, assessmentId: string, signal: AbortSignal): Promise<Encoded>
+  details(viewer: Viewer, assessmentId: string): Promise<Encoded>
   /** How the students did. For admins and the teacher of the class. */
-  statistics(viewer: Viewer, assessmentId: string, signal: AbortSignal): Promise<Encoded>
+  statistics(viewer: Viewer, assessmentId: string): Promise<Encoded>
 }
 
 const ASSESSMENT = 'assessment'
@@ -72,18 +72,15 @@ export function createAssessmentReader(deps: {
     return { body, etag, classId: row.classId, status: row.status }
   }
 
-  const details: AssessmentReader['details'] = async (viewer, assessmentId, signal) => {
+  const details: AssessmentReader['details'] = async (viewer, assessmentId) => {
     const withAnswers = viewer.role !== 'student'
     const key = cacheKey('assessment', withAnswers ? 'staff' : 'student', assessmentId)
     const found = await cache.getOrSet(key, () => load(assessmentId, withAnswers), {
       ttlMs: TTL_MS.medium,
       tags: [cacheTags.assessment(assessmentId)],
-      signal,
     })
     const mayRead =
-      found !== null &&
-      (withAnswers || found.status !== 'draft') &&
-      (await access.maySee(viewer, found.classId, signal))
+      found !== null && (withAnswers || found.status !== 'draft') && (await access.maySee(viewer, found.classId))
     if (!mayRead) throw notFound('assessment')
     return found
   }
@@ -91,9 +88,9 @@ export function createAssessmentReader(deps: {
   return {
     details,
 
-    async statistics(viewer, assessmentId, signal) {
+    async statistics(viewer, assessmentId) {
       requireRole(viewer, 'admin', 'teacher')
-      await details(viewer, assessmentId, signal)
+      await details(viewer, assessmentId)
       const aggregate = async (): Promise<Encoded> => {
         const [row] = await database.statements.execute<StatisticsRow>(STATISTICS, [assessmentId])
         const [p25 = null, median = null, p75 = null, p90 = null] = row?.percentiles ?? []
@@ -103,7 +100,6 @@ export function createAssessmentReader(deps: {
       return cache.getOrSet(cacheKey('assessment-statistics', assessmentId), aggregate, {
         ttlMs: TTL_MS.short,
         tags: [cacheTags.results(assessmentId)],
-        signal,
       })
     },
   }

@@ -16,11 +16,11 @@ export interface ClassAccess {
    * Whether the viewer may see what belongs to the class: an admin always, a teacher their own classes, a student
    * those they are actively enrolled in, a parent none.
    */
-  maySee(viewer: Viewer, classId: string, signal?: AbortSignal): Promise<boolean>
+  maySee(viewer: Viewer, classId: string): Promise<boolean>
   /** Whether the viewer may change the class and see how its students do: an admin, and its teacher. */
-  mayManage(viewer: Viewer, classId: string, signal?: AbortSignal): Promise<boolean>
+  mayManage(viewer: Viewer, classId: string): Promise<boolean>
   /** The ids of all classes that `maySee` allows. */
-  visibleClasses(viewer: Viewer, signal?: AbortSignal): Promise<'all' | readonly string[]>
+  visibleClasses(viewer: Viewer): Promise<'all' | readonly string[]>
 }
 
 /**
@@ -40,7 +40,7 @@ export function createClassAccess(deps: { readonly cache: Cache; readonly databa
     `select school_class_id as id from enrollments where student_id = $1 and status = 'active'`,
   )
 
-  const visibleClasses: ClassAccess['visibleClasses'] = async ({ id, role }, signal) => {
+  const visibleClasses: ClassAccess['visibleClasses'] = async ({ id, role }) => {
     if (role === 'admin') return 'all'
     if (role === 'parent') return []
     const load = async (): Promise<string[]> => {
@@ -50,20 +50,19 @@ export function createClassAccess(deps: { readonly cache: Cache; readonly databa
     return cache.getOrSet(cacheKey('classes', role, id), load, {
       ttlMs: MEMBERSHIP_TTL_MS,
       tags: [cacheTags.belonging(id)],
-      signal,
     })
   }
 
-  const maySee: ClassAccess['maySee'] = async (viewer, classId, signal) => {
-    const visible = await visibleClasses(viewer, signal)
+  const maySee: ClassAccess['maySee'] = async (viewer, classId) => {
+    const visible = await visibleClasses(viewer)
     return visible === 'all' || visible.includes(classId)
   }
 
   return {
     visibleClasses,
     maySee,
-    mayManage: async (viewer, classId, signal) =>
-      (viewer.role === 'admin' || viewer.role === 'teacher') && maySee(viewer, classId, signal),
+    mayManage: async (viewer, classId) =>
+      (viewer.role === 'admin' || viewer.role === 'teacher') && maySee(viewer, classId),
   }
 }
 

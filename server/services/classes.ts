@@ -53,13 +53,13 @@ export interface ClassFilter extends PageRequest {
 
 export interface ClassService {
   /** A page of the classes that the viewer may see, by name. */
-  list(viewer: Viewer, filter: ClassFilter, signal: AbortSignal): Promise<Encoded>
-  details(viewer: Viewer, classId: string, signal: AbortSignal): Promise<Encoded>
+  list(viewer: Viewer, filter: ClassFilter): Promise<Encoded>
+  details(viewer: Viewer, classId: string): Promise<Encoded>
   /** The active students. For admins and the teacher of the class. */
-  students(viewer: Viewer, classId: string, signal: AbortSignal): Promise<Encoded>
-  create(viewer: Viewer, fields: ClassFields, signal: AbortSignal): Promise<ClassView>
+  students(viewer: Viewer, classId: string): Promise<Encoded>
+  create(viewer: Viewer, fields: ClassFields): Promise<ClassView>
   /** Throws `conflict` when the class has changed since the version that the change was made for. */
-  change(viewer: Viewer, classId: string, change: ClassChange, signal: AbortSignal): Promise<ClassView>
+  change(viewer: Viewer, classId: string, change: ClassChange): Promise<ClassView>
 }
 
 const CLASS_COLUMNS = `
@@ -110,29 +110,29 @@ export function createClassService(
   statements.register(LIST, LIST_SQL)
   statements.register(STUDENTS, STUDENTS_SQL)
 
-  const requireManager = async (viewer: Viewer, classId: string, signal: AbortSignal): Promise<void> => {
+  const requireManager = async (viewer: Viewer, classId: string): Promise<void> => {
     requireRole(viewer, 'admin', 'teacher')
-    if (!(await access.mayManage(viewer, classId, signal))) throw notFound('class')
+    if (!(await access.mayManage(viewer, classId))) throw notFound('class')
   }
 
-  const details: ClassService['details'] = async (viewer, classId, signal) => {
+  const details: ClassService['details'] = async (viewer, classId) => {
     const load = async (): Promise<Encoded | null> => {
       const [row] = await statements.execute<ClassView>(ONE, [classId])
       return row === undefined ? null : encode(row)
     }
     const tags = [cacheTags.schoolClass(classId)]
-    const found = await cache.getOrSet(cacheKey('class', classId), load, { ttlMs: TTL_MS.medium, tags, signal })
-    if (found === null || !(await access.maySee(viewer, classId, signal))) throw notFound('class')
+    const found = await cache.getOrSet(cacheKey('class', classId), load, { ttlMs: TTL_MS.medium, tags })
+    if (found === null || !(await access.maySee(viewer, classId))) throw notFound('class')
     return found
   }
 
   return {
     details,
 
-    async list(viewer, { subject, grade, cursor, limit }, signal) {
+    async list(viewer, { subject, grade, cursor, limit }) {
       requireRole(viewer, 'admin', 'teacher', 'student')
       const [name, id] = parseCursor(cursor, 'text')
-      const visible = await access.visibleClasses(viewer, signal)
+      const visible = await access.visibleClasses(viewer)
       const isAll = visible === 'all'
       const load = async (): Promise<Encoded> => {
         const values = [isAll ? null : visible, subject ?? null, grade ?? null, name, id, limit + 1]
@@ -141,22 +141,22 @@ export function createClassService(
       }
       const key = cacheKey('class-list', isAll ? null : viewer.id, { subject, grade, cursor, limit })
       const tags = [cacheTags.classes, ...(isAll ? [] : [cacheTags.belonging(viewer.id)])]
-      return cache.getOrSet(key, load, { ttlMs: TTL_MS.standard, tags, signal })
+      return cache.getOrSet(key, load, { ttlMs: TTL_MS.standard, tags })
     },
 
-    async students(viewer, classId, signal) {
-      await requireManager(viewer, classId, signal)
+    async students(viewer, classId) {
+      await requireManager(viewer, classId)
       // An admin may manage also what is not there.
-      await details(viewer, classId, signal)
+      await details(viewer, classId)
       const load = async (): Promise<Encoded> => {
         const rows = await statements.execute<{ enrolledAt: string }>(STUDENTS, [classId])
         return encode({ classId, students: rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) })) })
       }
       const tags = [cacheTags.roster(classId)]
-      return cache.getOrSet(cacheKey('class-students', classId), load, { ttlMs: TTL_MS.standard, tags, signal })
+      return cache.getOrSet(cacheKey('class-students', classId), load, { ttlMs: TTL_MS.standard, tags })
     },
 
-    async create(viewer, { teacherId: asked, ...fields }, signal) {
+    async create(viewer, { teacherId: asked, ...fields }) {
       requireRole(viewer, 'admin', 'teacher')
       const teacherId = asked ?? viewer.id
       if (viewer.role === 'teacher' && teacherId !== viewer.id) {
@@ -174,11 +174,11 @@ export function createClassService(
         await announce(unit, view)
         return view
       }
-      return optimizations.transaction(work, { signal })
+      return optimizations.transaction(work)
     },
 
-    async change(viewer, classId, { version, teacherId, ...fields }, signal) {
-      await requireManager(viewer, classId, signal)
+    async change(viewer, classId, { version, teacherId, ...fields }) {
+      await requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<ClassView> => {
         // The lock is the one that enrolments take: nobody is enrolled while the capacity shrinks.
         const found = await unit.em.findOne(SchoolClass, classId, { lockMode: LockMode.PESSIMISTIC_WRITE })
@@ -200,7 +200,7 @@ export function createClassService(
         await announce(unit, view)
         return view
       }
-      return optimizations.transaction(work, { signal })
+      return optimizations.transaction(work)
     },
   }
 }

@@ -48,13 +48,13 @@ export interface ContentView extends ContentFields {
 
 export interface ContentService {
   /** A page by title, with the number of all matches. Students see what is published, teachers their own too. */
-  list(viewer: Viewer, filter: ContentFilter, signal: AbortSignal): Promise<Encoded>
-  details(viewer: Viewer, contentId: string, signal: AbortSignal): Promise<Encoded>
-  create(viewer: Viewer, fields: ContentFields, signal: AbortSignal): Promise<ContentView>
+  list(viewer: Viewer, filter: ContentFilter): Promise<Encoded>
+  details(viewer: Viewer, contentId: string): Promise<Encoded>
+  create(viewer: Viewer, fields: ContentFields): Promise<ContentView>
   /** Throws `conflict` when the item has changed since the version that the change was made for. */
-  change(viewer: Viewer, contentId: string, change: ContentChange, signal: AbortSignal): Promise<ContentView>
+  change(viewer: Viewer, contentId: string, change: ContentChange): Promise<ContentView>
   /** What is published already stays as it is. Throws `conflict` for what was rejected or archived. */
-  publish(viewer: Viewer, contentId: string, signal: AbortSignal): Promise<ContentView>
+  publish(viewer: Viewer, contentId: string): Promise<ContentView>
 }
 
 interface SharedContent extends Encoded {
@@ -132,11 +132,8 @@ export function createContentService(
     return { body, etag, creatorId: row.creatorId, status: row.status }
   }
 
-  const write = (signal: AbortSignal, work: (unit: UnitOfWork) => Promise<ContentView>): Promise<ContentView> =>
-    optimizations.transaction(work, { signal })
-
   return {
-    async list(viewer, { search, subject, grade, status, cursor, limit }, signal) {
+    async list(viewer, { search, subject, grade, status, cursor, limit }) {
       requireRole(viewer, 'admin', 'teacher', 'student')
       const after = parseCursor(cursor, 'text')
       // Students share what they see, admins too; what a teacher sees is partly their own.
@@ -160,16 +157,15 @@ export function createContentService(
         cursor,
         limit,
       })
-      return cache.getOrSet(key, fetch, { ttlMs: TTL_MS.standard, tags: [cacheTags.content], signal })
+      return cache.getOrSet(key, fetch, { ttlMs: TTL_MS.standard, tags: [cacheTags.content] })
     },
 
-    async details(viewer, contentId, signal) {
+    async details(viewer, contentId) {
       requireRole(viewer, 'admin', 'teacher', 'student')
       const tags = [cacheTags.contentItem(contentId)]
       const item = await cache.getOrSet(cacheKey('content', contentId), () => load(contentId), {
         ttlMs: TTL_MS.medium,
         tags,
-        signal,
       })
       const mayRead =
         item !== null && (viewer.role === 'admin' || item.status === 'published' || item.creatorId === viewer.id)
@@ -177,9 +173,9 @@ export function createContentService(
       return item
     },
 
-    async create(viewer, fields, signal) {
+    async create(viewer, fields) {
       requireRole(viewer, 'admin', 'teacher')
-      return write(signal, async (unit) => {
+      return optimizations.transaction(async (unit) => {
         const item = unit.em.create(ContentItem, { ...fields, creator: viewer.id } as RequiredEntityData<ContentItem>)
         await unit.em.flush()
         const view = viewOf(item)
@@ -188,9 +184,9 @@ export function createContentService(
       })
     },
 
-    async change(viewer, contentId, { version, ...fields }, signal) {
+    async change(viewer, contentId, { version, ...fields }) {
       requireRole(viewer, 'admin', 'teacher')
-      return write(signal, async (unit) => {
+      return optimizations.transaction(async (unit) => {
         const item = await lockOwn(unit, viewer, contentId)
         if (item.version !== version) {
           throw new ServiceError('conflict', `The content has changed: its version is ${item.version}.`)
@@ -206,9 +202,9 @@ export function createContentService(
       })
     },
 
-    async publish(viewer, contentId, signal) {
+    async publish(viewer, contentId) {
       requireRole(viewer, 'admin', 'teacher')
-      return write(signal, async (unit) => {
+      return optimizations.transaction(async (unit) => {
         const item = await lockOwn(unit, viewer, contentId)
         if (item.status === 'published') return viewOf(item)
         if (item.status === 'rejected' || item.status === 'archived') {

@@ -10,7 +10,7 @@ import { iso } from './stamps.ts'
 
 export interface DashboardService {
   /** What the viewer should know now. A part that could not be had is marked, and such an overview is not kept. */
-  overview(viewer: Viewer, signal: AbortSignal): Promise<Encoded>
+  overview(viewer: Viewer): Promise<Encoded>
 }
 
 export interface DashboardDeps {
@@ -94,16 +94,15 @@ export function createDashboardService({ cache, database, access, onError }: Das
   }
 
   return {
-    async overview(viewer, signal) {
+    async overview(viewer) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const visible = await access.visibleClasses(viewer, signal)
+      const visible = await access.visibleClasses(viewer)
       const classTags = visible === 'all' ? [] : visible.slice(0, MOST_CLASS_TAGS).map(cacheTags.schoolClass)
       return cache.getOrSet(cacheKey('dashboard', viewer.role, viewer.id), (context) => load(viewer, context), {
         // An admin sees the whole school, of which everything is news: nobody tells, so it does not live long.
         ttlMs: visible === 'all' ? TTL_MS.short : TTL_MS.medium,
         staleMs: STALE_MS,
         tags: [cacheTags.belonging(viewer.id), cacheTags.work(viewer.id), ...classTags],
-        signal,
       })
     },
   }

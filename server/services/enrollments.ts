@@ -20,9 +20,9 @@ export interface EnrollmentService {
    * Enrols all of them or none; who dropped out before comes back. Throws `conflict` when there is not room for all,
    * `invalid_request` when one of them is no student.
    */
-  enroll(viewer: Viewer, classId: string, studentIds: readonly string[], signal: AbortSignal): Promise<EnrollmentResult>
+  enroll(viewer: Viewer, classId: string, studentIds: readonly string[]): Promise<EnrollmentResult>
   /** The student is out at once: of what may be read and of what may be subscribed to. */
-  drop(viewer: Viewer, classId: string, studentId: string, signal: AbortSignal): Promise<void>
+  drop(viewer: Viewer, classId: string, studentId: string): Promise<void>
 }
 
 export interface EnrollmentDeps {
@@ -78,9 +78,9 @@ export function createEnrollmentService(
   optimizations: Pick<Optimizations, 'transaction'>,
   { access, onChange }: EnrollmentDeps,
 ): EnrollmentService {
-  const requireManager = async (viewer: Viewer, classId: string, signal: AbortSignal): Promise<void> => {
+  const requireManager = async (viewer: Viewer, classId: string): Promise<void> => {
     requireRole(viewer, 'admin', 'teacher')
-    if (!(await access.mayManage(viewer, classId, signal))) throw notFound('class')
+    if (!(await access.mayManage(viewer, classId))) throw notFound('class')
   }
 
   const enrollIn = async (unit: UnitOfWork, classId: string, asked: readonly string[]): Promise<EnrollmentResult> => {
@@ -118,17 +118,17 @@ export function createEnrollmentService(
   }
 
   return {
-    async enroll(viewer, classId, studentIds, signal) {
-      await requireManager(viewer, classId, signal)
+    async enroll(viewer, classId, studentIds) {
+      await requireManager(viewer, classId)
       // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
       const asked = [...new Set(studentIds)].toSorted()
-      const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked), { signal })
+      const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked))
       onChange({ classId, studentIds: result.enrolled, isDropped: false })
       return result
     },
 
-    async drop(viewer, classId, studentId, signal) {
-      await requireManager(viewer, classId, signal)
+    async drop(viewer, classId, studentId) {
+      await requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<void> => {
         await lockClass(unit, classId)
         const dropped = await unit.em.execute(
@@ -140,7 +140,7 @@ export function createEnrollmentService(
         changed(unit, classId, [studentId])
         await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
       }
-      await optimizations.transaction(work, { signal })
+      await optimizations.transaction(work)
       onChange({ classId, studentIds: [studentId], isDropped: true })
     },
   }

@@ -34,13 +34,13 @@ export interface LessonSummary {
 
 export interface LessonReader {
   /** The first lessons that the viewer may see, by class and order. */
-  visibleLessons(viewer: Viewer, signal: AbortSignal): Promise<readonly LessonSummary[]>
+  visibleLessons(viewer: Viewer): Promise<readonly LessonSummary[]>
   /** The lesson, as long as the viewer may see it. */
-  visibleLesson(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<SharedLesson>
+  visibleLesson(viewer: Viewer, lessonId: string): Promise<SharedLesson>
   /** The lesson with the viewer's own progress in it; null before the first report, and for everybody but students. */
-  lessonWithProgress(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<Encoded>
+  lessonWithProgress(viewer: Viewer, lessonId: string): Promise<Encoded>
   /** How its students do. For admins and the teacher of the class. */
-  statistics(viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<Encoded>
+  statistics(viewer: Viewer, lessonId: string): Promise<Encoded>
 }
 
 const LISTED_LESSONS = 100
@@ -92,22 +92,20 @@ export function createLessonReader(deps: {
     return { body, etag, classId: row.classId, isPublished: row.isPublished }
   }
 
-  const visibleLesson: LessonReader['visibleLesson'] = async (viewer, lessonId, signal) => {
-    // The load is shared by everyone who waits for it, so it does not end with one caller's signal.
+  const visibleLesson: LessonReader['visibleLesson'] = async (viewer, lessonId) => {
     const lesson = await cache.getOrSet(cacheKey('lesson', lessonId), () => loadLesson(lessonId), {
       ttlMs: TTL_MS.long,
       tags: [cacheTags.lesson(lessonId)],
-      signal,
     })
     const mayRead =
       lesson !== null &&
       (lesson.isPublished || viewer.role !== 'student') &&
-      (await access.maySee(viewer, lesson.classId, signal))
+      (await access.maySee(viewer, lesson.classId))
     if (!mayRead) throw notFound('lesson')
     return lesson
   }
 
-  const progressOf = async (viewer: Viewer, lessonId: string, signal: AbortSignal): Promise<ProgressView | null> => {
+  const progressOf = async (viewer: Viewer, lessonId: string): Promise<ProgressView | null> => {
     if (viewer.role !== 'student') return null
     const load = async (): Promise<ProgressView | null> => {
       const [row] = await statements.execute<ProgressView>(OWN_PROGRESS, [viewer.id, lessonId])
@@ -115,14 +113,14 @@ export function createLessonReader(deps: {
     }
     const ttlMs = TTL_MS.short
     const tags = [cacheTags.work(viewer.id)]
-    return cache.getOrSet(cacheKey('progress', viewer.id, lessonId), load, { ttlMs, tags, signal })
+    return cache.getOrSet(cacheKey('progress', viewer.id, lessonId), load, { ttlMs, tags })
   }
 
   return {
-    async visibleLessons(viewer, signal) {
+    async visibleLessons(viewer) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const classes = await access.visibleClasses(viewer, signal)
-      const lessons = await database.fork({ signal }).find(
+      const classes = await access.visibleClasses(viewer)
+      const lessons = await database.fork().find(
         Lesson,
         {
           ...(classes === 'all' ? {} : { schoolClass: { $in: classes } }),
@@ -145,22 +143,19 @@ export function createLessonReader(deps: {
 
     visibleLesson,
 
-    async lessonWithProgress(viewer, lessonId, signal) {
-      const [lesson, progress] = await Promise.all([
-        visibleLesson(viewer, lessonId, signal),
-        progressOf(viewer, lessonId, signal),
-      ])
+    async lessonWithProgress(viewer, lessonId) {
+      const [lesson, progress] = await Promise.all([visibleLesson(viewer, lessonId), progressOf(viewer, lessonId)])
       return withMember(lesson, 'progress', progress)
     },
 
-    async statistics(viewer, lessonId, signal) {
+    async statistics(viewer, lessonId) {
       requireRole(viewer, 'admin', 'teacher')
-      await visibleLesson(viewer, lessonId, signal)
+      await visibleLesson(viewer, lessonId)
       const load = async (): Promise<Encoded> => {
         const [row] = await statements.execute(STATISTICS, [lessonId])
         return encode({ lessonId, ...row })
       }
-      return cache.getOrSet(cacheKey('lesson-statistics', lessonId), load, { ttlMs: TTL_MS.short, signal })
+      return cache.getOrSet(cacheKey('lesson-statistics', lessonId), load, { ttlMs: TTL_MS.short })
     },
   }
 }

@@ -22,9 +22,9 @@ export type NewNotification = Pick<NotificationView, 'title' | 'message' | 'kind
 
 export interface NotificationService {
   /** One's own, the newest first, with the number of those that are not read. */
-  list(viewer: Viewer, request: PageRequest, signal: AbortSignal): Promise<Page<NotificationView> & { unread: number }>
+  list(viewer: Viewer, request: PageRequest): Promise<Page<NotificationView> & { unread: number }>
   /** Marks these, or all, as read. Those of others are left alone, as if they were not there. */
-  markRead(viewer: Viewer, ids: readonly string[] | 'all', signal: AbortSignal): Promise<{ marked: number }>
+  markRead(viewer: Viewer, ids: readonly string[] | 'all'): Promise<{ marked: number }>
 }
 
 const LIST = 'notifications'
@@ -71,40 +71,37 @@ export function createNotificationService(
   database.statements.register(LIST, LIST_SQL)
   database.statements.register(UNREAD, UNREAD_SQL)
 
-  const unreadOf = async (userId: string, signal: AbortSignal): Promise<number> => {
+  const unreadOf = async (userId: string): Promise<number> => {
     const load = async (): Promise<number> => {
       const [row] = await database.statements.execute<{ unread: number }>(UNREAD, [userId])
       return row?.unread ?? 0
     }
     const tags = [cacheTags.notifications(userId)]
-    return cache.getOrSet(cacheKey('unread', userId), load, { ttlMs: TTL_MS.short, tags, signal })
+    return cache.getOrSet(cacheKey('unread', userId), load, { ttlMs: TTL_MS.short, tags })
   }
 
   return {
-    async list(viewer, { cursor, limit }, signal) {
+    async list(viewer, { cursor, limit }) {
       const values = [viewer.id, ...parseCursor(cursor, 'stamp'), limit + 1]
       const [rows, unread] = await Promise.all([
-        database.statements.execute<NotificationView>(LIST, values, { signal }),
-        unreadOf(viewer.id, signal),
+        database.statements.execute<NotificationView>(LIST, values),
+        unreadOf(viewer.id),
       ])
       const views = rows.map((row) => ({ ...row, readAt: iso(row.readAt), createdAt: iso(row.createdAt) }))
       return { ...pageOf(views, limit, ({ createdAt, id }) => [createdAt, id]), unread }
     },
 
-    async markRead(viewer, ids, signal) {
-      return optimizations.transaction(
-        async (unit) => {
-          const which = ids === 'all' ? null : uuidArray(ids)
-          const rows = await unit.em.execute(
-            `update notifications set read_at = ?
+    async markRead(viewer, ids) {
+      return optimizations.transaction(async (unit) => {
+        const which = ids === 'all' ? null : uuidArray(ids)
+        const rows = await unit.em.execute(
+          `update notifications set read_at = ?
              where user_id = ? and read_at is null and (?::uuid[] is null or id = any(?::uuid[])) returning id`,
-            [new Date(), viewer.id, which, which],
-          )
-          unit.invalidate(cacheTags.notifications(viewer.id))
-          return { marked: rows.length }
-        },
-        { signal },
-      )
+          [new Date(), viewer.id, which, which],
+        )
+        unit.invalidate(cacheTags.notifications(viewer.id))
+        return { marked: rows.length }
+      })
     },
   }
 }

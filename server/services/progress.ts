@@ -19,7 +19,7 @@ export interface ProgressService {
    * Takes a student's report on a lesson and tells the class. Reports may arrive late or twice: percent and time only
    * ever grow, and what was completed stays completed.
    */
-  report(viewer: Viewer, lessonId: string, report: ProgressReport, signal: AbortSignal): Promise<ProgressView>
+  report(viewer: Viewer, lessonId: string, report: ProgressReport): Promise<ProgressView>
 }
 
 interface ProgressRow {
@@ -49,9 +49,9 @@ export function createProgressService(deps: {
   readonly lessons: LessonReader
 }): ProgressService {
   return {
-    async report(viewer, lessonId, { percent, timeSpentSec }, signal) {
+    async report(viewer, lessonId, { percent, timeSpentSec }) {
       requireRole(viewer, 'student')
-      const { classId } = await deps.lessons.visibleLesson(viewer, lessonId, signal)
+      const { classId } = await deps.lessons.visibleLesson(viewer, lessonId)
       const work = async (unit: UnitOfWork): Promise<ProgressView> => {
         const values = [randomUUID(), viewer.id, lessonId, percent, timeSpentSec]
         const saved = await unit.em.execute<ProgressRow>(UPSERT_PROGRESS, values, 'get')
@@ -74,7 +74,7 @@ export function createProgressService(deps: {
         }
         return progress
       }
-      return deps.optimizations.transaction(work, { signal })
+      return deps.optimizations.transaction(work)
     },
   }
 }

@@ -11,9 +11,9 @@ import { iso } from './stamps.ts'
 /** The school in numbers, for admins. */
 export interface ReportService {
   /** `refresh` asks the database anew, and keeps the answer for everybody. */
-  metrics(viewer: Viewer, options: { readonly refresh: boolean }, signal: AbortSignal): Promise<Encoded>
+  metrics(viewer: Viewer, options: { readonly refresh: boolean }): Promise<Encoded>
   /** The last 24 hours, hour by hour; hours in which nothing happened are there too. */
-  activity(viewer: Viewer, signal: AbortSignal): Promise<Encoded>
+  activity(viewer: Viewer): Promise<Encoded>
 }
 
 export interface ReportDeps {
@@ -97,17 +97,17 @@ export function createReportService({ cache, database, onError }: ReportDeps): R
   }
 
   return {
-    async metrics(viewer, { refresh }, signal) {
+    async metrics(viewer, { refresh }) {
       requireRole(viewer, 'admin')
       const tags = [cacheTags.metrics]
       // Not the `refresh` of the cache: it keeps its result behind the reply, and the next reader may come before that.
       if (refresh) await cache.invalidateTags(tags)
-      return cache.getOrSet(cacheKey('metrics'), loadMetrics, { ttlMs: TTL_MS.medium, tags, signal })
+      return cache.getOrSet(cacheKey('metrics'), loadMetrics, { ttlMs: TTL_MS.medium, tags })
     },
 
-    async activity(viewer, signal) {
+    async activity(viewer) {
       requireRole(viewer, 'admin')
-      return cache.getOrSet(cacheKey('activity'), loadActivity, { ttlMs: TTL_MS.short, signal })
+      return cache.getOrSet(cacheKey('activity'), loadActivity, { ttlMs: TTL_MS.short })
     },
   }
 }

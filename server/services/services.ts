@@ -3,6 +3,7 @@ import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import { createChannelAuthorizer, type ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import type { ChannelState } from '#optimizations/pusher/channel-state.ts'
+import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
 import { createAssessmentReader, type AssessmentReader } from './assessments.ts'
 import { createChannelAccess } from './channel-access.ts'
@@ -24,7 +25,7 @@ import { createTriggerService, type TriggerService } from './triggers.ts'
 export interface ServicesDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'database' | 'publisher' | 'transaction'>
   readonly pusherApp: PusherApp
-  /** null where rankings are always asked of the database. Stopped together with the services. */
+  /** null where rankings are always asked of the database. */
   readonly leaderboardStore: LeaderboardStore | null
   /** Told of every fault that no caller sees. */
   readonly onError: (reason: string, error: unknown) => void
@@ -36,6 +37,8 @@ export interface Services extends AsyncDisposable {
   readonly channels: ChannelAuthorizer<Viewer>
   /** What Pusher tells of channels. False, and nothing applied, when it did not come from Pusher. */
   readonly receiveWebhook: ChannelState['receiveWebhook']
+  /** How long an event took to a subscriber, as the subscriber says. */
+  readonly recordDelivery: Publisher['recordDelivery']
   readonly triggers: TriggerService
   readonly signIn: SignInService
   readonly classes: ClassService
@@ -69,6 +72,7 @@ export function createServices(deps: ServicesDeps): Services {
   return {
     channels,
     receiveWebhook: (request) => publisher.channels.receiveWebhook(request),
+    recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
     triggers: createTriggerService({ publisher, channelAccess }),
     signIn: createSignInService(database),
     classes: createClassService(optimizations, { access }),

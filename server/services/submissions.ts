@@ -44,7 +44,6 @@ export interface SubmissionService {
     viewer: Viewer,
     assessmentId: string,
     submission: NewSubmission,
-    signal: AbortSignal,
   ): Promise<{ readonly view: SubmissionView; readonly isReplay: boolean }>
 }
 
@@ -210,10 +209,10 @@ export function createSubmissionService(
   { leaderboard }: { readonly leaderboard: Pick<Leaderboard, 'earned'> },
 ): SubmissionService {
   return {
-    async submit(viewer, assessmentId, submission, signal) {
+    async submit(viewer, assessmentId, submission) {
       requireRole(viewer, 'student')
       const attempt = { assessmentId, studentId: viewer.id, submission }
-      const taken = optimizations.transaction((unit) => take(unit, attempt), { signal })
+      const taken = optimizations.transaction((unit) => take(unit, attempt))
       const { view, isReplay, earned } = await taken.catch((error: unknown) => {
         // Attempts wait for each other within a class; the same key at the same time in another one ends here.
         throw sqlStateOf(error) === UNIQUE_VIOLATION ? keyReused() : error

@@ -145,6 +145,7 @@ const ROWS: readonly Row[] = [
     event: 'typing.started',
     data: {},
   }),
+  row('post /realtime/deliveries', '/realtime/deliveries', [202, 202, 202, 202, 202, 202, 401], { latenciesMs: [1] }),
   row('delete /admin/cache/tags/{tag}', '/admin/cache/tags/matrix', [200, 403, 403, 403, 403, 403, 401]),
   row('post /admin/cache/warm', '/admin/cache/warm', [200, 403, 403, 403, 403, 403, 401]),
 ]

@@ -4,16 +4,16 @@ import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import { expect, test } from '#fixtures/test.ts'
-import { RedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
+import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
+import { connectRedis } from '#server/redis.ts'
 
 describeTokenStore('in Redis', async () => {
   const redis = await startEmbeddedRedis()
-  const store = new RedisTokenStore({ url: redis.url, namespace: 'contract' })
-  await store.start()
+  const client = await connectRedis(redis.url)
   return {
-    store,
+    store: createRedisTokenStore(client, 'contract'),
     [Symbol.asyncDispose]: async () => {
-      await store[Symbol.asyncDispose]()
+      client.disconnect()
       await redis.stop()
     },
   }

@@ -10,7 +10,7 @@ export interface Top {
  * Rankings that are kept in order, shared by all processes. The database is the truth: what is kept here can be lost at
  * any time. Every operation rejects when the store cannot be reached.
  */
-export interface LeaderboardStore extends AsyncDisposable {
+export interface LeaderboardStore {
   /** The best of a ranking; where it is not kept, the version that belongs to `fill`, which makes it from the database. */
   read(board: string, count: number, userId: string): Promise<{ readonly top: Top } | { readonly version: string }>
   /** Keeps a whole ranking, unless a score has changed since the version was read: then it might be outdated. */

@@ -19,7 +19,7 @@ export interface LeaderboardView extends Board {
 
 export interface Leaderboard extends AsyncDisposable {
   /** The ranking of a class that the viewer may see, or of the school, which is for teachers and admins. */
-  view(viewer: Viewer, board: Board, signal: AbortSignal): Promise<LeaderboardView>
+  view(viewer: Viewer, board: Board): Promise<LeaderboardView>
   /** After the commit. Brings the rankings up to date and tells the class, at most once a second. Never rejects. */
   earned(earned: Earned): Promise<void>
   /** After the commit: who is in the class has changed. */
@@ -133,9 +133,9 @@ export function createLeaderboard(deps: LeaderboardDeps): Leaderboard {
   }
 
   return {
-    async view(viewer, board, signal) {
+    async view(viewer, board) {
       if (board.classId === null) requireRole(viewer, 'admin', 'teacher')
-      else if (!(await access.maySee(viewer, board.classId, signal))) throw notFound('class')
+      else if (!(await access.maySee(viewer, board.classId))) throw notFound('class')
       const { standings, own } = await top(board, viewer.id)
       return { ...board, standings: ranked(standings), own }
     },
@@ -161,7 +161,6 @@ export function createLeaderboard(deps: LeaderboardDeps): Leaderboard {
     async [Symbol.asyncDispose]() {
       stopped.abort()
       await tasks.idle()
-      await store?.[Symbol.asyncDispose]()
     },
   }
 }
