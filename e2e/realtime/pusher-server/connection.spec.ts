@@ -1,4 +1,5 @@
 import { expect, test } from '#fixtures/test.ts'
+import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
 import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
 import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
 import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
@@ -23,6 +24,18 @@ test('an unknown app key is refused, and the official client does not try again'
   await expect.poll(() => subscriber.errors.map(({ code }) => code)).toEqual([4001])
   expect(['disconnected', 'failed']).toContain(subscriber.client.connection.state)
 })
+
+for (const [what, code, query] of [
+  ['a version that is none', 4006, 'protocol=7&version=latest'],
+  ['an old protocol', 4007, 'protocol=6'],
+  ['no protocol', 4008, 'client=js'],
+] as const) {
+  test(`a handshake with ${what} is closed with ${code} (soketi looks at none of it)`, async ({ pusher }) => {
+    await using client = new RawClient(pusher, `/app/${pusher.key}`, { query })
+    if (isSoketi(pusher)) await client.received('pusher:connection_established')
+    else expect((await client.closed).code).toBe(code)
+  })
+}
 
 test.describe('embedded server: how connections end', { tag: '@embedded' }, () => {
   const handshakes = [

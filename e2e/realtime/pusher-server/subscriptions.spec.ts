@@ -1,76 +1,118 @@
 import { expect, test } from '#fixtures/test.ts'
+import type { PusherLease } from '#fixtures/services/broker/lease.ts'
+import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
 import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
-import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
+import { RawClient, type RawMessage } from '#fixtures/services/pusher/raw-client.ts'
 import { startPusherProcess, type PusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
 
+/** What the server says to a subscription with that data. */
+async function answerTo(client: RawClient, data: unknown, event = 'pusher:subscribe'): Promise<RawMessage | undefined> {
+  const seen = client.messages.length
+  client.send({ event, data })
+  await client.settled()
+  return client.messages.slice(seen).find(({ event: name }) => name !== 'pusher:pong')
+}
+
+/** An error event with that message and no code; of soketi, which knows no other, its `pusher:subscription_error`. */
+function expectRefused(pusher: PusherLease, answer: RawMessage | undefined, message: unknown): void {
+  if (isSoketi(pusher)) expect(answer).toMatchObject({ event: 'pusher:subscription_error' })
+  else expect(answer).toEqual({ event: 'pusher:error', data: { code: null, message } })
+}
+
+test('the faults of an authorization are told apart, in the words of Pusher (soketi: a subscription_error)', async ({
+  pusher,
+}) => {
+  await using client = await RawClient.connect(pusher)
+  const channel = 'private-a'
+  const signed = `${client.socketId}:${channel}`
+  const cases = [
+    [{ channel }, 'Auth info required to subscribe to private-a'],
+    [
+      { channel, auth: 'x' },
+      "Auth value for subscription to private-a is invalid: should be of format 'key:signature'",
+    ],
+    [{ channel, auth: 'other:x' }, "Invalid key in subscription to private-a auth data: 'other'"],
+    [{ channel, auth: `${pusher.key}:x` }, `Invalid signature: Expected HMAC SHA256 hex digest of ${signed}`],
+  ] as const
+  for (const [data, message] of cases) expectRefused(pusher, await answerTo(client, data), message)
+})
+
+test('the signature for one socket, channel or member is worth nothing for another', async ({ pusher }) => {
+  await using client = await RawClient.connect(pusher)
+  const publisher = createPublisher(pusher)
+  const member = { user_id: 'ada' }
+  const forAda = publisher.authorizeChannel(client.socketId, 'presence-a', member)
+  for (const data of [
+    { channel: 'private-a', ...publisher.authorizeChannel('1.1', 'private-a') },
+    { channel: 'private-b', ...publisher.authorizeChannel(client.socketId, 'private-a') },
+    { channel: 'presence-a', ...forAda, channel_data: '{"user_id":"bob"}' },
+    { channel: 'presence-a', auth: forAda.auth },
+  ]) {
+    expectRefused(pusher, await answerTo(client, data), expect.stringMatching(/^Invalid signature/))
+  }
+})
+
+test('a second subscription to a channel is an error, an unsubscription from none is another (soketi: neither)', async ({
+  pusher,
+}) => {
+  await using client = await RawClient.connect(pusher)
+  const channel = `again-${test.info().testId}`
+  await answerTo(client, { channel })
+  const again = await answerTo(client, { channel })
+  const from = await answerTo(client, { channel: 'b' }, 'pusher:unsubscribe')
+  if (isSoketi(pusher)) {
+    expect(again?.event).toBe('pusher_internal:subscription_succeeded')
+    expect(from).toBeUndefined()
+    return
+  }
+  expectRefused(pusher, again, `Existing subscription to channel ${channel}`)
+  expectRefused(pusher, from, expect.stringContaining('No current subscription'))
+})
+
+for (const [what, channel, soketi] of [
+  ['of 165 characters', 'a'.repeat(165), 'pusher_internal:subscription_succeeded'],
+  ['with a blank', 'a b', 'pusher:subscription_error'],
+  ['that is empty', '', 'pusher:subscription_error'],
+  ['with a reserved #', '#a', 'pusher_internal:subscription_succeeded'],
+] as const) {
+  test(`a channel name ${what} is refused (soketi: ${soketi})`, async ({ pusher }) => {
+    await using client = await RawClient.connect(pusher)
+    const answer = await answerTo(client, { channel })
+    expect(answer?.event).toBe(isSoketi(pusher) ? soketi : 'pusher:error')
+  })
+}
+
+for (const [what, member] of [
+  ['an id of 129 characters', { user_id: 'u'.repeat(129) }],
+  ['info of more than 1 KiB', { user_id: 'u', user_info: { text: 'ü'.repeat(512) } }],
+  ['no id', { user_info: {} }],
+] as const) {
+  test(`a member with ${what} is refused (soketi takes him)`, async ({ pusher }) => {
+    await using client = await RawClient.connect(pusher)
+    const channel = `presence-${test.info().testId}`
+    const auth = createPublisher(pusher).authorizeChannel(client.socketId, channel, member as { user_id: string })
+    const answer = await answerTo(client, { channel, ...auth })
+    expect(answer?.event).toBe(isSoketi(pusher) ? 'pusher_internal:subscription_succeeded' : 'pusher:error')
+  })
+}
+
+test('a numeric user id is a string from then on (soketi: a number)', async ({ pusher }) => {
+  const channel = `presence-${test.info().testId}`
+  const member = { user_id: 10 as unknown as string, user_info: { name: 'Mr. Pusher' } }
+  await using subscriber = await Subscriber.connect(pusher, { member })
+  expect(await subscriber.subscribe(channel)).toMatchObject({
+    count: 1,
+    me: { id: 10, info: { name: 'Mr. Pusher' } },
+  })
+  const users = await createPublisher(pusher).get({ path: `/channels/${channel}/users` })
+  expect(await users.json()).toEqual({ users: [{ id: isSoketi(pusher) ? 10 : '10' }] })
+})
+
 test.describe('embedded server: refused subscriptions', { tag: '@embedded' }, () => {
-  /** What the server says to a subscription with that data. */
-  async function errorFor(client: RawClient, data: unknown): Promise<{ code: number | null; message: string }> {
-    const seen = client.messages.length
-    client.send({ event: 'pusher:subscribe', data })
-    await client.settled()
-    const error = client.messages.slice(seen).find(({ event }) => event === 'pusher:error')
-    expect(error, JSON.stringify(client.messages.slice(seen))).toBeDefined()
-    return error?.data as { code: number | null; message: string }
-  }
-
-  test('the faults of an authorization are told apart, in the words of Pusher', async ({ pusher }) => {
+  test('a channel name that is no string is refused (soketi’s process ends by it)', async ({ pusher }) => {
     await using client = await RawClient.connect(pusher)
-    const channel = 'private-a'
-    const signed = `${client.socketId}:${channel}`
-    const cases = [
-      [{ channel }, 'Auth info required to subscribe to private-a'],
-      [
-        { channel, auth: 'x' },
-        "Auth value for subscription to private-a is invalid: should be of format 'key:signature'",
-      ],
-      [{ channel, auth: 'other:x' }, "Invalid key in subscription to private-a auth data: 'other'"],
-      [{ channel, auth: `${pusher.key}:x` }, `Invalid signature: Expected HMAC SHA256 hex digest of ${signed}`],
-    ] as const
-    for (const [data, message] of cases) expect(await errorFor(client, data)).toEqual({ code: null, message })
+    expect((await answerTo(client, { channel: 7 }))?.event).toBe('pusher:error')
   })
-
-  test('the signature for one socket, channel or member is worth nothing for another', async ({ pusher }) => {
-    await using client = await RawClient.connect(pusher)
-    const publisher = createPublisher(pusher)
-    const member = { user_id: 'ada' }
-    const forAda = publisher.authorizeChannel(client.socketId, 'presence-a', member)
-    for (const data of [
-      { channel: 'private-a', ...publisher.authorizeChannel('1.1', 'private-a') },
-      { channel: 'private-b', ...publisher.authorizeChannel(client.socketId, 'private-a') },
-      { channel: 'presence-a', ...forAda, channel_data: '{"user_id":"bob"}' },
-      { channel: 'presence-a', auth: forAda.auth },
-    ]) {
-      expect((await errorFor(client, data)).message).toMatch(/^Invalid signature/)
-    }
-  })
-
-  test('a second subscription to a channel is an error, and an unsubscription from none is another', async ({
-    pusher,
-  }) => {
-    await using client = await RawClient.connect(pusher)
-    client.send({ event: 'pusher:subscribe', data: { channel: 'a' } })
-    await client.received('pusher_internal:subscription_succeeded')
-    expect(await errorFor(client, { channel: 'a' })).toEqual({
-      code: null,
-      message: 'Existing subscription to channel a',
-    })
-    client.send({ event: 'pusher:unsubscribe', data: { channel: 'b' } })
-    await client.received('pusher:error', ({ data }) => JSON.stringify(data).includes('No current subscription'))
-  })
-
-  for (const [what, channel] of [
-    ['of 165 characters', 'a'.repeat(165)],
-    ['with a blank', 'a b'],
-    ['that is empty', ''],
-    ['with a reserved #', '#a'],
-    ['that is no string', 7],
-  ] as const) {
-    test(`a channel name ${what} is refused`, async ({ pusher }) => {
-      await using client = await RawClient.connect(pusher)
-      await errorFor(client, { channel })
-    })
-  }
 
   test('a presence channel takes a hundred users, and any number of connections of theirs', async () => {
     await using server = await startPusherProcess()
@@ -91,34 +133,6 @@ test.describe('embedded server: refused subscriptions', { tag: '@embedded' }, ()
     join(clients[101]!, 'one too many')
     expect(await clients[101]!.received('pusher:error')).toMatchObject({ data: { message: /maximum of 100 members/ } })
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
-  })
-
-  for (const [what, member] of [
-    ['an id of 129 characters', { user_id: 'u'.repeat(129) }],
-    ['info of more than 1 KiB', { user_id: 'u', user_info: { text: 'ü'.repeat(512) } }],
-    ['no id', { user_info: {} }],
-  ] as const) {
-    test(`a member with ${what} is refused`, async ({ pusher }) => {
-      await using client = await RawClient.connect(pusher)
-      const auth = createPublisher(pusher).authorizeChannel(
-        client.socketId,
-        'presence-a',
-        member as { user_id: string },
-      )
-      await errorFor(client, { channel: 'presence-a', ...auth })
-    })
-  }
-
-  test('a numeric user id is a string from then on', async ({ pusher }) => {
-    const channel = `presence-${test.info().testId}`
-    const member = { user_id: 10 as unknown as string, user_info: { name: 'Mr. Pusher' } }
-    await using subscriber = await Subscriber.connect(pusher, { member })
-    expect(await subscriber.subscribe(channel)).toMatchObject({
-      count: 1,
-      me: { id: 10, info: { name: 'Mr. Pusher' } },
-    })
-    const users = await createPublisher(pusher).get({ path: `/channels/${channel}/users` })
-    expect(await users.json()).toEqual({ users: [{ id: '10' }] })
   })
 })
 
