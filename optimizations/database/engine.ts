@@ -22,6 +22,8 @@ import { SchemaCatalog } from './results/schema-catalog.ts'
 import { TableVersions } from './results/table-versions.ts'
 import { NO_EFFECT, type WriteEffect } from './results/write-effect.ts'
 import { AutoExplain } from './statistics/auto-explain.ts'
+import { genericPlan } from './statistics/generic-plan.ts'
+import { describePlan } from './statistics/plan-nodes.ts'
 import { QueryStatistics } from './statistics/query-statistics.ts'
 import { RepeatedQueries } from './statistics/repeated-queries.ts'
 import { SlowQueries } from './statistics/slow-queries.ts'
@@ -238,13 +240,15 @@ export class Engine implements HotpathEngine {
     }
   }
 
-  /** GENERIC_PLAN takes parameters as they are (PostgreSQL 16); a text with literals needs nothing of the kind. */
   async #explain({ call }: Executed): Promise<string> {
-    const { text, parameters } = call.statement
-    const options = parameters === null ? '' : 'generic_plan, '
-    const sql = `explain (${options}format json) ${text}`
-    const explain = new StatementCall({ text: sql, name: null, parameters: null }, this.#unknown(sql), null)
-    const [row] = (await this.#runner.run(explain)).rows
-    return JSON.stringify(row?.['QUERY PLAN'])
+    const { text } = call.statement
+    const connection = await this.pool.acquire()
+    try {
+      await connection.ask('begin')
+      return describePlan(await genericPlan((sql) => connection.ask(sql), text, call.analysis.parameters))
+    } finally {
+      await connection.ask('rollback').catch(() => undefined)
+      this.pool.release(connection)
+    }
   }
 }

@@ -24,7 +24,7 @@ test('a slow shape is reported once, with its plan and without its literals', as
   expect(slow[0]?.fingerprint).toContain('from authors where name < > ?')
   expect(slow[0]?.fingerprint).not.toContain('secret')
   expect(JSON.parse(slow[0]?.plan ?? '{}')).toMatchObject({ 'Node Type': 'Seq Scan', 'Relation Name': 'authors' })
-  expect(slow[0]?.plan).not.toContain('Query Text')
+  expect(slow[0]?.plan).not.toMatch(/Query Text|secret/)
   expect(database.stats().queryPerformance.slowQueries).toBeGreaterThanOrEqual(2)
 })
 

@@ -1,5 +1,11 @@
 import { isConnectionLoss } from '../errors.ts'
+import { describePlan } from './plan-nodes.ts'
 import type { PooledConnection } from '../pool/pooled-connection.ts'
+
+/** Parameters are other people's data, and a plan is for reading. Before version 16 they were never shown. */
+const WITHOUT_PARAMETERS = `
+select set_config('auto_explain.log_parameter_max_length', '0', false)
+where current_setting('server_version_num')::int >= 160000`
 
 /**
  * auto_explain makes the server send the plan that it used along with the answer, so nothing is run or planned twice.
@@ -23,11 +29,10 @@ export class AutoExplain {
       `auto_explain.log_min_duration = ${Math.round(this.#slowAfterMs)}`,
       "auto_explain.log_level = 'notice'",
       "auto_explain.log_format = 'json'",
-      // Parameters are other people's data, and a plan is for reading.
-      'auto_explain.log_parameter_max_length = 0',
     ]
     try {
       await connection.ask(`load 'auto_explain'; ${settings.map((setting) => `set ${setting}`).join('; ')}`)
+      await connection.ask(WITHOUT_PARAMETERS)
     } catch (error) {
       if (connection.isLost || isConnectionLoss(error)) throw error
       this.#isAvailable = false
@@ -41,7 +46,7 @@ export function planInNotice(notice: string): string | null {
   if (plan === undefined) return null
   try {
     // The text is left out: it may hold literals.
-    return JSON.stringify((JSON.parse(plan) as { Plan: unknown }).Plan)
+    return describePlan((JSON.parse(plan) as { Plan: unknown }).Plan)
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
 import type { Database, EntityManager } from '../database.ts'
 import { analyzeSql } from '../statements/sql-analysis.ts'
+import { genericPlan } from './generic-plan.ts'
 import { scannedByColumns, type PlanNode } from './plan-nodes.ts'
 
 export interface IndexAdvice {
@@ -45,14 +46,15 @@ export async function adviseIndexes(
   const { minRows = 1_000, worthwhile = 0.5 } = options
   const advice = new Map<string, IndexAdvice>()
   for (const statement of options.statements ?? (await costliest(database))) {
-    const before = await explain(database, statement).catch(() => null)
+    const before = await planOf(database, statement).catch(() => null)
     if (before === null) continue
     for (const { table, columns } of scannedByColumns(before)) {
       const key = `${table} (${columns.join(', ')})`
       if (advice.has(key) || !(await isCandidate(database, { table, columns, minRows }))) continue
       const sql = `create index on ${quote(table)} (${columns.map(quote).join(', ')})`
-      const costAfter = await costWith(database, sql, statement).catch(() => Number.POSITIVE_INFINITY)
-      const costBefore = before['Total Cost']
+      const after = await planOf(database, statement, sql).catch(() => before)
+      const { 'Total Cost': costBefore } = before
+      const { 'Total Cost': costAfter } = after
       if (costAfter > costBefore * worthwhile) continue
       const { fingerprint } = analyzeSql(statement)
       advice.set(key, { table, columns, sql, fingerprint, costBefore, costAfter })
@@ -88,32 +90,19 @@ async function isCandidate(
   return !existing.some((indexed) => columns.every((column, at) => indexed[at] === column))
 }
 
-async function explain(database: Pick<Database, 'query'>, statement: string): Promise<PlanNode> {
-  const rows = await database.query<ExplainRow>(`explain (generic_plan, format json) ${statement}`)
-  return planOf(rows)
-}
-
-interface ExplainRow {
-  readonly 'QUERY PLAN': readonly { readonly Plan: PlanNode }[]
-}
-
-function planOf([row]: readonly ExplainRow[]): PlanNode {
-  const plan = row?.['QUERY PLAN'][0]?.Plan
-  if (plan === undefined) throw new TypeError('The server explained nothing')
-  return plan
-}
-
-async function costWith(database: Pick<Database, 'transaction'>, index: string, statement: string): Promise<number> {
+/** The plan as it is, or with an index that is there for nobody else and gone at once. */
+async function planOf(database: Pick<Database, 'transaction'>, statement: string, index?: string): Promise<PlanNode> {
   const undo = new Error('undo')
-  let cost = Number.POSITIVE_INFINITY
+  let plan: PlanNode | undefined
   const tried = database.transaction(async (em: EntityManager) => {
-    await em.execute("set local lock_timeout = '1s'")
-    await em.execute(index)
-    cost = planOf(await em.execute<ExplainRow[]>(`explain (generic_plan, format json) ${statement}`))['Total Cost']
+    const ask = (sql: string): Promise<object[]> => em.execute<object[]>(sql)
+    await ask("set local lock_timeout = '1s'")
+    if (index !== undefined) await ask(index)
+    plan = await genericPlan(ask, statement, analyzeSql(statement).parameters)
     throw undo
   })
   await tried.catch((error: unknown) => {
     if (error !== undo) throw error
   })
-  return cost
+  return plan as PlanNode
 }

@@ -11,6 +11,13 @@ export interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
+/** For reports: the texts that a statement compares with are other people's data. */
+export function describePlan(plan: unknown): string {
+  return JSON.stringify(plan, (_, value: unknown) =>
+    typeof value === 'string' ? value.replaceAll(/'(?:[^']|'')*'/g, "'?'") : value,
+  )
+}
+
 /** A column that is compared where an index could have been used. */
 export interface ComparedColumns {
   readonly table: string
