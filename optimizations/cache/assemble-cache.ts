@@ -53,13 +53,14 @@ export async function assembleCache(deps: AssemblyDependencies, options: Resolve
   const announce = async (change: Change): Promise<void> => coherence?.announce(change)
 
   // Redis reports a script's writes to the process that ran it as well, so what is put into memory with a write would
-  // be dropped at once: the next read takes it from Redis, as every other process does.
-  const keepWritten: Keep = remote === undefined ? keep : () => undefined
+  // be dropped at once. What is older goes before the writer goes on; the next read takes the new value from Redis.
+  const forget: Keep = ({ key }) => apply({ keys: [key], tags: [], everything: false })
+  const keepWritten = remote === undefined ? keep : forget
   const shared = { guard, tags, flights, backoff, statistics, clock, random, tasks, keep, keepWritten, apply, announce }
   const parts = { ...shared, codec: new ValueCodec(), nextStamp: createStampSource() }
   const invalidator = new Invalidator(parts)
   const reader = new RemoteReader(parts)
-  const loader = new LeasedLoader({ ...parts, reader }, { leaseMs: options.loadLeaseMs })
+  const loader = new LeasedLoader({ ...parts, reader, invalidator }, { leaseMs: options.loadLeaseMs })
   const writer = new EntryWriter({ ...parts, invalidator })
   const heart =
     coherence &&

@@ -37,7 +37,7 @@ export interface EntryOptions {
 export interface ReadOptions extends EntryOptions {
   /** Ends this caller's wait. The load goes on while another caller waits for it. */
   readonly signal?: AbortSignal | undefined
-  /** Skips both tiers, loads, and keeps the result. */
+  /** Skips both tiers, loads, and keeps the result. Once it resolves, no process serves an older value any more. */
   readonly refresh?: boolean | undefined
 }
 

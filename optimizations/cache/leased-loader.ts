@@ -1,11 +1,14 @@
 import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { buildEntry, type EntryBuilderDependencies } from './build-entry.ts'
 import type { Lease } from './cache-store.ts'
+import type { CacheKey } from './cache-key.ts'
 import type { Load } from './cache.ts'
 import type { ResolvedEntryOptions } from './entry-options.ts'
 import { stampOf } from './envelope.ts'
 import type { FailureBackoff } from './failure-backoff.ts'
 import type { GuardedStore } from './guarded-store.ts'
+import type { Change } from './invalidation-bus.ts'
+import type { Invalidator } from './invalidator.ts'
 import type { Keep, KeyFlight, KeyFlights } from './key-flights.ts'
 import { Entry, type Reading } from './entry.ts'
 import type { RemoteReader } from './remote-reader.ts'
@@ -20,6 +23,8 @@ export interface LeasedLoaderDependencies extends EntryBuilderDependencies {
   readonly flights: KeyFlights
   readonly tags: TagVersions
   readonly backoff: FailureBackoff
+  readonly invalidator: Invalidator
+  readonly announce: (change: Change) => Promise<void>
   readonly statistics: StatisticsRecorder
   readonly tasks: BackgroundTasks
   readonly keepWritten: Keep
@@ -38,7 +43,7 @@ export interface LoadJob {
   readonly found: Reading
   /** A refresh behind a value that is being served: it does not wait for another process. */
   readonly isBackground: boolean
-  /** Loads whatever is there and whoever is at it. */
+  /** Loads whatever is there and whoever is at it, and ends when no process serves an older value any more. */
   readonly isForced: boolean
 }
 
@@ -97,7 +102,7 @@ export class LeasedLoader {
     if (grant.kind === 'alone') {
       this.#deps.statistics.droppedWrites += 1
       const outcome = await this.#load(flight, shared, job)
-      this.#end(flight, shared)
+      await this.#conclude(flight, shared, job)
       return outcome.value
     }
     this.#end(flight, shared)
@@ -107,25 +112,42 @@ export class LeasedLoader {
 
   async #loadLeased(flight: KeyFlight, shared: SharedLoad, job: LoadJob, held: Held): Promise<unknown> {
     const { guard, tasks } = this.#deps
-    let isHeld = true
+    let storing: Promise<boolean> | undefined
     const alive = this.#keepAlive(flight, held.lease)
     try {
       const outcome = await this.#load(flight, shared, job)
-      if (outcome.value === undefined || !outcome.isKept) {
-        this.#end(flight, shared)
-        return outcome.value
-      }
-      isHeld = false
+      if (outcome.value !== undefined && outcome.isKept) storing = this.#writeBack(flight, held, outcome, job.options)
+      const concluding = this.#conclude(flight, shared, job, storing)
       // The callers have their value. Who comes until it is stored finds this load still in the flight.
-      tasks.run('write-back', () =>
-        this.#writeBack(flight, held, outcome, job.options).finally(() => this.#end(flight, shared)),
-      )
+      tasks.run('write-back', () => concluding)
+      if (job.isForced) await concluding.catch(() => undefined)
       return outcome.value
     } finally {
       alive[Symbol.dispose]()
       const release = (): Promise<void> => guard.run('release', (store) => store.release(flight.key, held.lease))
-      if (isHeld) tasks.run('release-lease', release)
+      if (storing === undefined) tasks.run('release-lease', release)
     }
+  }
+
+  async #conclude(flight: KeyFlight, shared: SharedLoad, job: LoadJob, storing?: Promise<boolean>): Promise<void> {
+    let isStored = false
+    try {
+      isStored = (await storing) === true
+    } finally {
+      if (job.isForced) await this.#supersede(flight.key, isStored)
+      this.#end(flight, shared)
+    }
+  }
+
+  /** Ends what other processes keep from before the new value; where that could not be stored, the stored one as well. */
+  async #supersede(key: CacheKey, isStored: boolean): Promise<void> {
+    const { announce, invalidator } = this.#deps
+    try {
+      if (isStored) return await announce({ keys: [key], tags: [], everything: false })
+    } catch {
+      // Some process may not have heard of it: it is owed to them.
+    }
+    await invalidator.keys([key])
   }
 
   async #load(flight: KeyFlight, shared: SharedLoad, job: LoadJob): Promise<LoadOutcome> {
@@ -187,7 +209,13 @@ export class LeasedLoader {
     return isFresh ? { kind: 'stored', entry: reading } : { kind: 'unusable', seen: stampOf(answer.bytes) }
   }
 
-  async #writeBack(flight: KeyFlight, held: Held, outcome: LoadOutcome, options: ResolvedEntryOptions): Promise<void> {
+  /** False: the store was away, or something was invalidated since the lease was granted. */
+  async #writeBack(
+    flight: KeyFlight,
+    held: Held,
+    outcome: LoadOutcome,
+    options: ResolvedEntryOptions,
+  ): Promise<boolean> {
     const { guard, keepWritten, statistics } = this.#deps
     const origin = { stamp: held.lease.token, cells: held.cells, loadMs: outcome.durationMs, ttlMs: outcome.ttlMs }
     const { memory, stored, valueBytes } = buildEntry(this.#deps, outcome.value, options, origin)
@@ -196,7 +224,7 @@ export class LeasedLoader {
       isStored = await guard.run('store', (store) => store.store(flight.key, held.lease, stored))
     } catch {
       statistics.droppedWrites += 1
-      return
+      return false
     }
     if (isStored) {
       statistics.stored(stored.bytes.length)
@@ -204,6 +232,7 @@ export class LeasedLoader {
     } else {
       statistics.refusedWriteBacks += 1
     }
+    return isStored
   }
 
   /** Renews while the load runs, so that only a loader that has died lets its lease run out. */

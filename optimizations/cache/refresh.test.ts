@@ -1,6 +1,8 @@
 import { expect, test } from '@playwright/test'
 import { CacheRig, GatedLoader } from '#fixtures/doubles/cache-rig.ts'
 import { cacheKey } from './cache-key.ts'
+import type { LoadContext } from './cache.ts'
+import { startCache } from './start-cache.ts'
 
 const key = cacheKey('lesson', 1)
 const EXACT = { jitter: 0, earlyRefresh: 0 } as const
@@ -93,13 +95,68 @@ test('a dear value is refreshed before its end, without anybody waiting', async 
   expect(await rig.finish(cache.getOrSet(key, load, options), 0)).toBe(2)
 })
 
-test('a refresh by request loads whatever is there, and replaces it for all', async () => {
+test('a refresh by request loads whatever is there, and when it resolves no process serves what was there', async () => {
   const rig = new CacheRig()
   const [a, b] = [await rig.start(), await rig.start()]
   await rig.finish(a.cache.getOrSet(key, () => 'old'))
   await rig.settle()
-  expect(await rig.finish(b.cache.get(key))).toBe('old')
-  expect(await rig.finish(a.cache.getOrSet(key, () => 'new', { refresh: true }))).toBe('new')
+  for (const { cache } of [a, b]) {
+    expect(await rig.finish(cache.get(key))).toBe('old')
+    expect(cache.peek(key)).toBe('old')
+  }
+  const seen = a.cache
+    .getOrSet(key, () => 'new', { refresh: true })
+    .then((value) => {
+      return [value, a.cache.peek(key), b.cache.peek(key)]
+    })
+  expect(await rig.finish(seen)).toEqual(['new', undefined, undefined])
+  for (const { cache } of [a, b]) expect(await rig.finish(cache.getOrSet(key, () => 'not called'))).toBe('new')
+})
+
+test('in a process of its own a refresh by request replaces what is in memory', async () => {
+  await using cache = await startCache({ namespace: 'alone' })
+  await cache.getOrSet(key, () => 'old')
+  await cache.idle()
+  expect(await cache.getOrSet(key, () => 'new', { refresh: true })).toBe('new')
+  expect(cache.peek(key)).toBe('new')
+})
+
+for (const [title, load] of [
+  ['is not to be kept', (context: LoadContext) => (context.doNotKeep(), 'new')],
+  ['is nothing', () => undefined],
+  ['cannot be written', () => Symbol('new')],
+] as const) {
+  test(`a refresh by request whose result ${title} ends the older value all the same`, async () => {
+    const rig = new CacheRig()
+    const [a, b] = [await rig.start(), await rig.start()]
+    await rig.finish(a.cache.getOrSet(key, () => 'old'))
+    await rig.settle()
+    await rig.finish(b.cache.get(key))
+    await rig.finish(a.cache.getOrSet<unknown>(key, load, { refresh: true }))
+    expect(b.cache.peek(key)).toBeUndefined()
+    expect(await rig.finish(b.cache.get(key))).toBeUndefined()
+  })
+}
+
+test('a refresh by request that Redis cannot be told of leaves nothing older to this process, and is owed', async () => {
+  const rig = new CacheRig()
+  const { cache } = await rig.start()
+  await rig.finish(cache.getOrSet(key, () => 'old'))
   await rig.settle()
-  expect(await rig.finish(b.cache.getOrSet(key, () => 'not called'))).toBe('new')
+  await rig.finish(cache.get(key))
+  rig.redis.isDown = true
+  expect(await rig.finish(cache.getOrSet(key, () => 'new', { refresh: true }))).toBe('new')
+  expect(cache.peek(key)).toBeUndefined()
+  rig.redis.isDown = false
+  await rig.clock.advance(2_000)
+  await rig.settle()
+  expect(await rig.finish(cache.get(key))).toBeUndefined()
+})
+
+test('a refresh by request that cannot be announced ends what it has stored, too', async () => {
+  const rig = new CacheRig()
+  const { cache } = await rig.start()
+  rig.redis.fail('announce')
+  expect(await rig.finish(cache.getOrSet(key, () => 'new', { refresh: true }))).toBe('new')
+  expect(await rig.finish(cache.get(key))).toBeUndefined()
 })
