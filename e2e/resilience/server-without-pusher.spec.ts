@@ -20,6 +20,8 @@ test('with Pusher away, writes succeed, the outbox grows, health says so, and af
   test.setTimeout(90_000)
   await using server = await breakable.startServer()
   const writers = await Promise.all(several.map(({ username }) => breakable.clientOf(server, username)))
+  // What another server has left goes out first.
+  await expect.poll(() => waiting(writers[0] as ApiClient), { timeout: 30_000 }).toBe(0)
   await using subscribers = new AsyncDisposableStack()
   const listening = await Promise.all(
     several.map(async (reporter) => subscribers.use(await breakable.subscribe(server, reporter))),

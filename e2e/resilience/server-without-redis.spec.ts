@@ -1,8 +1,11 @@
 import { Client } from 'pg'
+import { SchoolIndex } from '#fixtures/data/school-index.ts'
+import { seededSchool } from '#fixtures/data/seed.ts'
 import { reporters } from '#fixtures/faults/breakable-app.ts'
 import { test } from '#fixtures/faults/breakable-fixtures.ts'
 import { expect } from '#fixtures/test.ts'
 
+const school = new SchoolIndex(seededSchool())
 const [reporter] = reporters(1)
 const lesson = `/api/v1/lessons/${reporter?.lessonId}`
 const username = reporter?.username ?? ''
@@ -53,6 +56,34 @@ for (const [how, breakIt, mendIt] of [
     expect(server.output()).not.toContain('"request failed"')
   })
 }
+
+test('with Redis gone, rankings come from the database, and nothing that was earned meanwhile is missing afterwards', async ({
+  breakable,
+}) => {
+  const { redis } = breakable.processes
+  await using server = await breakable.startServer()
+  const { id: classId } = school.classOf('student8')
+  const { id: assessmentId } = school.assessment(classId, 'published')
+  const client = await breakable.clientOf(server, 'student8')
+  const own = async () => (await client.get(`/api/v1/leaderboard?classId=${classId}`)).body['own']
+  const before = ((await own()) as { score: number } | null)?.score ?? 0
+  const answers = school
+    .questions(assessmentId)
+    .map(({ id, correctAnswer }) => ({ questionId: id, answer: correctAnswer ?? 'So.' }))
+  await redis.kill()
+  let earned = 0
+  try {
+    const { status, body } = await client.post(`/api/v1/assessments/${assessmentId}/submissions`, { answers })
+    expect(status).toBe(201)
+    earned = body['xpAwarded'] as number
+    expect(earned).toBeGreaterThan(0)
+    expect(await own()).toMatchObject({ score: before + earned })
+  } finally {
+    await redis.restart()
+  }
+  await expect.poll(async () => (await client.get('/health/ready')).body['status'], { timeout: 20_000 }).toBe('healthy')
+  expect(await own()).toMatchObject({ score: before + earned })
+})
 
 test('what is invalidated while Redis is frozen is accepted, and no old value is read once Redis is back', async ({
   breakable,

@@ -114,7 +114,7 @@ function routeBars({ requests }) {
       class: 'bar',
       'aria-hidden': 'true',
     })
-    bar.append(drawing('rect', { width: Math.max(0.5, (p95Ms / longest) * 100), height: 8, rx: 2 }))
+    bar.append(drawing('rect', { width: Math.max(0.5, (p95Ms / longest) * 100), height: 8 }))
     return element(
       'tr',
       {},

@@ -1,4 +1,6 @@
 import { Client } from 'pg'
+import { SchoolIndex } from '#fixtures/data/school-index.ts'
+import { seededSchool } from '#fixtures/data/seed.ts'
 import { reporters } from '#fixtures/faults/breakable-app.ts'
 import { startRoundRobin } from '#fixtures/edges/round-robin.ts'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
@@ -6,6 +8,9 @@ import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { expect, test } from '#fixtures/test.ts'
 
 const PROCESSES = 3
+/** Tokens of the shared rate limit that each process may hold in advance. */
+const CREDIT = 20
+const school = new SchoolIndex(seededSchool())
 
 // One after the other: three servers at a time are enough for two cores.
 test.describe.configure({ mode: 'default', timeout: 90_000 })
@@ -112,6 +117,105 @@ test('the events of writes through all processes are delivered once, and in the 
     .filter(({ event }) => event === 'progress.updated')
     .map(({ data }) => (data as { percent: number }).percent)
   expect(percents).toEqual(Array.from({ length: 60 }, (_, at) => at + 1))
+})
+
+test('an enrolment that is revoked through one process is over in the others at once, for reading and for listening', async ({
+  app,
+  serverEnvironment,
+}) => {
+  await using three = await startThree(serverEnvironment)
+  const [student, teacher] = [await app.session('student14'), await app.session('teacher1')]
+  const clients = three.servers.map(({ url }) => ({
+    student: new ApiClient(url, student.token),
+    teacher: new ApiClient(url, teacher.token),
+  }))
+  const made = await clients[0]?.teacher.post('/api/v1/classes', { name: 'Rowing', subject: 'Games', gradeLevel: 6 })
+  const classId = made?.body['id'] as string
+  /** What each process says to reading the class and to listening to it. */
+  const answers = (): Promise<number[]> =>
+    Promise.all(
+      clients.flatMap(({ student: its }) => [
+        its.get(`/api/v1/classes/${classId}`).then(({ status }) => status),
+        ...['private', 'presence'].map(async (kind) => {
+          const asked = { socket_id: '1.1', channel_name: `${kind}-class-${classId}` }
+          return (await its.post('/api/v1/realtime/auth', asked)).status
+        }),
+      ]),
+    )
+  for (let round = 0; round < 9; round += 1) {
+    const [writer, other] = [clients[round % PROCESSES], clients[(round + 1) % PROCESSES]]
+    await writer?.teacher.post(`/api/v1/classes/${classId}/enrollments`, { studentId: student.userId })
+    expect(await answers()).toEqual(clients.flatMap(() => [200, 200, 200]))
+    await other?.teacher.delete(`/api/v1/classes/${classId}/enrollments/${student.userId}`)
+    expect(await answers()).toEqual(clients.flatMap(() => [404, 403, 403]))
+  }
+})
+
+test('three processes keep to one rate limit of Pusher together', async ({ app, serverEnvironment, realtime }) => {
+  await using three = await startThree(serverEnvironment)
+  const { token, userId } = await app.session('teacher1')
+  const { id: classId } = school.classOf('teacher1')
+  const listener = await realtime.connectAs('teacher1')
+  await listener.subscribe(`private-class-${classId}`)
+  const clients = three.servers.map(({ url }) => new ApiClient(url, token))
+  const count = 300
+  const startedAt = Date.now()
+  const sent = clients.flatMap((client, of) =>
+    Array.from({ length: count / PROCESSES }, (_, nth) => {
+      const data = { at: of + PROCESSES * nth }
+      return client.post('/api/v1/realtime/trigger', {
+        channel: `private-class-${classId}`,
+        event: 'activity.tick',
+        data,
+      })
+    }),
+  )
+  for (const { status } of await Promise.all(sent)) expect(status).toBe(202)
+  await expect.poll(() => listener.received.length, { timeout: 20_000 }).toBe(count)
+  // A burst of a hundred and a hundred a second: three limits of their own would let all of it through at once.
+  const most = 100 + ((Date.now() - startedAt) / 1_000) * 100
+  expect(count).toBeLessThanOrEqual(most + 3 * CREDIT)
+  expect(new Set(listener.received.map(({ data }) => (data as { data: { at: number } }).data.at)).size).toBe(count)
+  expect(listener.received.every(({ data }) => (data as { from: string }).from === userId)).toBe(true)
+})
+
+test('what is earned through all processes is told in at most one event a second', async ({
+  app,
+  serverEnvironment,
+  realtime,
+  sql,
+}) => {
+  await using three = await startThree(serverEnvironment)
+  const { id: classId } = school.classOf('teacher3')
+  const { id: assessmentId } = school.assessment(classId, 'published')
+  await sql('update assessments set max_attempts = 100 where id = $1', [assessmentId])
+  const members = new Set(
+    school.school.enrollments.filter((row) => row.schoolClass === classId).map((row) => row.student),
+  )
+  const students = school.school.users.filter(({ id }) => members.has(id)).slice(0, 6)
+  const questions = school.questions(assessmentId)
+  const listener = await realtime.connectAs('teacher3')
+  await listener.subscribe(`private-class-${classId}`)
+  const told = () => listener.received.filter(({ event }) => event === 'leaderboard.updated')
+  const sessions = await Promise.all(students.map(({ username }) => app.session(username)))
+  const startedAt = Date.now()
+  for (const solved of [1, 2, 3, 4]) {
+    const answers = questions
+      .slice(0, solved)
+      .map(({ id, correctAnswer }) => ({ questionId: id, answer: correctAnswer ?? 'So.' }))
+    await Promise.all(
+      sessions.map(({ token }, at) =>
+        new ApiClient(three.servers[at % PROCESSES]?.url ?? '', token).post(
+          `/api/v1/assessments/${assessmentId}/submissions`,
+          { answers },
+        ),
+      ),
+    )
+  }
+  const ranking = await (await app.signIn('teacher3')).get(`/api/v1/leaderboard?classId=${classId}`)
+  const expected = (ranking.body['standings'] as unknown[]).slice(0, 10)
+  await expect.poll(() => (told().at(-1)?.data as { top?: unknown } | undefined)?.top).toEqual(expected)
+  expect(told().length).toBeLessThanOrEqual(Math.floor((Date.now() - startedAt) / 1_000) + 1)
 })
 
 test('when one of three ends, the address goes on answering', async ({ app, serverEnvironment }) => {
