@@ -1,7 +1,12 @@
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import { startCache } from '#optimizations/cache/start-cache.ts'
-import { startRedisCluster, startRedisWithSentinel } from '#fixtures/services/redis/redis-topologies.ts'
+import {
+  startRedisCluster,
+  startRedisWithSentinel,
+  startRedisWithTls,
+} from '#fixtures/services/redis/redis-topologies.ts'
 import { expect, test } from '#fixtures/test.ts'
 
 const PATIENT = { commandTimeoutMs: 5_000 }
@@ -92,4 +97,22 @@ test('behind a sentinel the cache follows the primary to another server, and no 
     .toBe('healthy')
   expect(await cache.delete(key)).toMatchObject({ acknowledged: true })
   await remember(cache, key, 3)
+})
+
+test('over TLS both connections are made, with a certificate that is trusted, and none with one that is not', async () => {
+  await using redis = await startRedisWithTls()
+  const key = cacheKey('row')
+  await using refused = await startCache({ url: redis.url, namespace: 'encrypted' })
+  expect(await refused.getOrSet(key, () => 1)).toBe(1)
+  expect(await refused.health()).toMatchObject({ status: 'unhealthy' })
+  const trusted = getCACertificates()
+  setDefaultCACertificates([...trusted, redis.certificate])
+  try {
+    await using cache = await startCache({ url: redis.url, namespace: 'encrypted', ...PATIENT })
+    await remember(cache, key, 2)
+    expect(await cache.health()).toMatchObject({ status: 'healthy', details: { seesForeignWrites: true } })
+    expect(await cache.delete(key)).toEqual({ acknowledged: true, removed: 1 })
+  } finally {
+    setDefaultCACertificates(trusted)
+  }
 })
