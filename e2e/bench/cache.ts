@@ -2,7 +2,9 @@ import { Registry } from 'prom-client'
 import type { BenchmarkReport } from '#measurement/benchmark/benchmark-report.ts'
 import { runPairedBenchmark, type BenchmarkOptions } from '#measurement/paired-benchmark.ts'
 import { deletePatternGaps, foreignWriteDelays, outageDelays } from '#fixtures/services/redis/bench/cache-probes.ts'
+import type { Cache } from '#optimizations/cache/cache.ts'
 import {
+  batch,
   CacheBench,
   cacheRead,
   cacheReadMany,
@@ -13,7 +15,10 @@ import {
   rawReadMany,
   row,
   sequentially,
+  type StoredValues,
 } from '#fixtures/services/redis/bench/cache-sides.ts'
+import { comparePeers, type PeerReads, type PeerWork } from '#fixtures/services/redis/bench/compare-peers.ts'
+import { PEERS } from './peers/peers.ts'
 
 const RAW = 'raw ioredis GET + JSON.parse'
 
@@ -29,7 +34,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
   const rows = await bench.store(redis, 'row', row)
   const hot = { ...pages, keys: pages.keys.slice(0, 1), rawKeys: pages.rawKeys.slice(0, 1) }
   for (const cache of [memory, silent]) await cache.getMany(pages.keys)
-  return await runPairedBenchmark(
+  const report = await runPairedBenchmark(
     {
       name: 'cache',
       cases: [
@@ -70,8 +75,8 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
           comparedWith: RAW,
           target: '>=30x',
           limitedBy: 'one read of Redis for all 64',
-          subject: concurrently((index) => cacheRead(redis, hot)(index * 500)),
-          reference: concurrently((index) => rawRead(bench, hot)(index * 500)),
+          subject: concurrently(cacheRead(redis, hot)),
+          reference: concurrently(rawRead(bench, hot)),
         },
         {
           case: 'getMany of 50 x 9 KB',
@@ -120,4 +125,51 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
     },
     options,
   )
+  if (options.isQuiet !== true)
+    await comparePeers(PEERS, peerWorks(bench, { memory, redis, pages, rows, hot }), bench.url)
+  return report
+}
+
+interface Sides {
+  readonly memory: Cache
+  readonly redis: Cache
+  readonly pages: StoredValues
+  readonly rows: StoredValues
+  readonly hot: StoredValues
+}
+
+/** The cases that other caches know as well. */
+function peerWorks(bench: CacheBench, { memory, redis, pages, rows, hot }: Sides): readonly PeerWork[] {
+  const peerRead =
+    (reads: PeerReads, { rawKeys }: StoredValues) =>
+    (index: number) =>
+      reads.get(rawKeys[index % rawKeys.length]!)
+  const onRedis = (name: string, values: StoredValues, valueOf: (index: number) => unknown): PeerWork => ({
+    name,
+    tier: 'redis',
+    ours: concurrently(cacheRead(redis, values)),
+    reference: concurrently(rawRead(bench, values)),
+    keys: values.rawKeys,
+    valueOf,
+    peer: (reads) => concurrently(peerRead(reads, values)),
+  })
+  const many = onRedis('getMany of 50 x 9 KB', pages, page)
+  return [
+    {
+      ...onRedis('hot memory hit, 9 KB', pages, page),
+      tier: 'memory',
+      ours: sequentially(cacheRead(memory, pages)),
+      reference: sequentially(mapRead(pages)),
+      peer: (reads) => sequentially(peerRead(reads, pages)),
+    },
+    onRedis('Redis hit, distinct keys, 9 KB', pages, page),
+    onRedis('Redis hit, 143 B', rows, row),
+    onRedis('Redis hit, one key', hot, page),
+    {
+      ...many,
+      ours: sequentially(cacheReadMany(redis, pages)),
+      reference: sequentially(rawReadMany(bench, pages)),
+      peer: ({ getMany }) => getMany && sequentially((index) => getMany(batch(pages.rawKeys, index))),
+    },
+  ]
 }
