@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { keepOutboxSmall } from './outbox-retention.ts'
 
 test('dead letters are removed every hour until the database stops, and a missing outbox is no failure', async () => {

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { expect, test } from '@playwright/test'
 
 import { TEST_APP } from '#fixtures/doubles/pusher-rig.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { createChannelAuthorizer, type ChannelDecision, type ChannelUser } from './channel-authorization.ts'
 
 interface Person extends ChannelUser {

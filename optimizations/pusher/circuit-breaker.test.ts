@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 
 function createBreaker(random = (): number => 1) {

@@ -1,7 +1,7 @@
 import { expect, test } from '@playwright/test'
 
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { RateLimiter, type SharedRateLimit } from './rate-limiter.ts'
 
 function createLimiter(callsPerSecond: number, burst = callsPerSecond, shared?: SharedRateLimit) {

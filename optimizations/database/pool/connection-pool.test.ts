@@ -1,7 +1,7 @@
 import { expect, test } from '@playwright/test'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { seededRandom } from '#optimizations/kernel/random.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { ConnectionPool, type ConnectionPoolOptions, type Leak } from './connection-pool.ts'
 import type { PooledConnection } from './pooled-connection.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { seededRandom } from '#optimizations/kernel/random.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { DatabaseError, isConnectionLoss, sqlStateOf } from '../errors.ts'
 import { createConnectBreaker } from './connect-breaker.ts'
 import { retryTransaction } from './transaction-retry.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { TableVersions } from '../results/table-versions.ts'
 import { ReplicaSet, type Lsn } from './replica-set.ts'
 

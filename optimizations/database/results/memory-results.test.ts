@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { MemoryResults } from './memory-results.ts'
 import { TableVersions } from './table-versions.ts'
 

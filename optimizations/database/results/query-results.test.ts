@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
-import { ManualClock } from '#fixtures/services/pusher/server/manual-clock.ts'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import type { CacheReads, Row } from '../database.ts'
 import type { Answer } from '../pool/wire-query.ts'
 import { RequestContext } from '../request-context.ts'
