@@ -59,10 +59,8 @@ interface Held {
 type Grant =
   /** This process loads for all. */
   | ({ readonly kind: 'leased' } & Held)
-  /** Another has loaded. */
+  /** Another has loaded; or is loading, and whoever has an older value does not wait. */
   | { readonly kind: 'stored'; readonly entry: Entry }
-  /** Another is loading, and the caller does not wait. */
-  | { readonly kind: 'busy' }
   /** The store cannot be asked, or the other takes too long: this process loads for itself, and keeps nothing. */
   | { readonly kind: 'alone' }
 
@@ -106,8 +104,7 @@ export class LeasedLoader {
       return outcome.value
     }
     this.#end(flight, shared)
-    if (grant.kind === 'stored') return grant.entry.value
-    return job.found instanceof Entry ? job.found.value : undefined
+    return grant.entry.value
   }
 
   async #loadLeased(flight: KeyFlight, shared: SharedLoad, job: LoadJob, held: Held): Promise<unknown> {
@@ -180,7 +177,7 @@ export class LeasedLoader {
       shared.signal.throwIfAborted()
       if (answer.kind === 'unusable') seen = answer.seen
       else if (answer.kind !== 'held') return answer
-      else if (job.isBackground) return { kind: 'busy' }
+      else if (job.isBackground && job.found instanceof Entry) return { kind: 'stored', entry: job.found }
       else if (clock.monotonic() >= giveUpAt) return ALONE
       else {
         if (pauseMs === FIRST_PAUSE_MS) statistics.leaseWaits += 1

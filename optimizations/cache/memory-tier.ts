@@ -14,10 +14,8 @@ export class MemoryTier {
   readonly #sizes = new HeapEstimator()
 
   constructor({ maxBytes, maxEntries }: MemoryLimits) {
-    // A tier of no bytes is one that every entry is too large for.
-    this.#entries = new LRUCache(
-      maxBytes === 0 ? { max: 1, maxSize: 1, maxEntrySize: 1 } : { max: maxEntries, maxSize: maxBytes },
-    )
+    // A limit of no bytes keeps nothing, as nothing is as small as one byte.
+    this.#entries = new LRUCache({ max: maxEntries, maxSize: Math.max(1, maxBytes) })
   }
 
   get size(): number {

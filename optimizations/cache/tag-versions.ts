@@ -61,7 +61,7 @@ export class TagVersions {
       const fetch: Fetch = { tags, isOutdated: false }
       this.#fetches.add(fetch)
       const versions = await this.#deps.fetch(tags).finally(() => this.#fetches.delete(fetch))
-      if (!fetch.isOutdated) return tags.map((tag, index) => this.#remember(tag, versions[index] ?? Number.NaN))
+      if (!fetch.isOutdated) return tags.map((tag, index) => this.#remember(tag, versions[index]!))
       // An invalidation overtook the answer, which may be from before it: whoever joined since must not see it. A tag
       // that changes faster than it can be read has no present version: what carries it is not kept.
       if (attempt === MAX_ATTEMPTS) return tags.map((tag) => ({ tag, version: Number.NaN, isCurrent: false }))

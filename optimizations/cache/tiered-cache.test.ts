@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { expect, test } from '@playwright/test'
 import { CacheRig, GatedLoader } from '#fixtures/doubles/cache-rig.ts'
 import { cacheKey } from './cache-key.ts'
@@ -203,6 +204,15 @@ test('a value that cannot be written is returned to its caller, and reported ins
   expect(await rig.finish(cache.get(key))).toBeUndefined()
 })
 
+/** An entry whose checksum is right, and which is none: of more tags than it has bytes for, or with a body of noise. */
+function lying({ tags = 0, body = 0xc0 }: { readonly tags?: number; readonly body?: number }): Buffer {
+  const bytes = Buffer.alloc(48, body)
+  bytes.set([0x48, 2, 0, tags])
+  bytes.writeDoubleLE(Infinity, 16)
+  bytes.writeDoubleLE(Infinity, 24)
+  return Buffer.concat([bytes, Buffer.from(new Uint32Array([crc32(bytes)]).buffer)])
+}
+
 test('bytes in Redis that are no entry are a miss that is counted, and are overwritten', async () => {
   const rig = new CacheRig()
   const { cache } = await rig.start()
@@ -211,14 +221,20 @@ test('bytes in Redis that are no entry are a miss that is counted, and are overw
   const entry = rig.redis.entries.get(key)
   const torn = Buffer.from(entry?.value ?? [])
   torn[torn.length - 1]! ^= 1
-  for (const bytes of [torn, Buffer.from('of somebody else'), Buffer.alloc(0)]) {
+  for (const bytes of [
+    torn,
+    Buffer.from('of somebody else'),
+    Buffer.alloc(0),
+    lying({ tags: 255 }),
+    lying({ body: 1 }),
+  ]) {
     rig.redis.entries.set(key, { value: bytes, endsAt: Infinity })
     rig.redis.written({ keys: [key], tags: [], everything: false })
     await rig.settle()
     expect(await rig.finish(cache.getOrSet(key, () => 'again'))).toBe('again')
     await rig.settle()
   }
-  expect(cache.stats().corrupted).toBe(3)
+  expect(cache.stats().corrupted).toBe(5)
   expect(await rig.finish(cache.getOrSet(key, () => 'not called'))).toBe('again')
 })
 
@@ -264,6 +280,7 @@ test('a cache without Redis keeps values in memory, and ends them by key, by tag
     const before = loads
     expect(await read()).toBe(before)
     expect(cache.peek(key)).toBe(before)
+    expect(await cache.get(key)).toBe(before)
     await step()
   }
   expect(await cache.health()).toMatchObject({ status: 'healthy' })

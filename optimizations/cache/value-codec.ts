@@ -48,7 +48,10 @@ export class ValueCodec {
   encode(value: unknown): Body {
     const structures: unknown[] = []
     const packed = new Packr({ ...OPTIONS, structures: structures as [] }).pack(value)
-    if (packed.length <= COMPRESSION_THRESHOLD_BYTES) return this.#encodeSmall(value)
+    if (packed.length <= COMPRESSION_THRESHOLD_BYTES) {
+      const small = this.#encodeSmall(value)
+      if (small.bytes.length <= COMPRESSION_THRESHOLD_BYTES) return small
+    }
     const shapes = Buffer.from(JSON.stringify(structures))
     if (shapes.length > MAX_STRUCTURE_BYTES) return compress(this.#records.pack(value), 0)
     const length = Buffer.allocUnsafe(LENGTH_BYTES)
