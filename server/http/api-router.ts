@@ -1,12 +1,12 @@
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
-import { encode } from '#server/services/encoded.ts'
+import { encode, type Encoded } from '#server/services/encoded.ts'
 import { principalOf } from './access-token.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
-import type { Answer, Call, OpenCall, Operation } from './operation.ts'
+import type { Call, OpenCall, Operation } from './operation.ts'
 import { sendEncoded } from './send-encoded.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
-type Handler<C, Reply> = (call: C) => Promise<Answer<Reply>> | Answer<Reply>
+type Handler<C, Reply> = (call: C) => Promise<Reply> | Reply
 
 /** An operation, and whether it asks who is there. */
 export interface ServedOperation {
@@ -36,8 +36,15 @@ export class ApiRouter {
     operation: Operation<Params, Query, Body, Reply>,
     handler: Handler<Call<Params, Query, Body>, Reply>,
   ): void {
-    this.#add(this.#authenticated, operation, (call) => handler({ ...call, viewer: principalOf(call.response) }))
-    this.#served.push({ operation, isOpen: false })
+    this.#addAuthenticated(operation, async (call) => sendValue(operation, call.response, await handler(call)))
+  }
+
+  /** The same, with a reply that has been encoded before. */
+  serveEncoded<Params, Query, Body>(
+    operation: Operation<Params, Query, Body>,
+    handler: Handler<Call<Params, Query, Body>, Encoded>,
+  ): void {
+    this.#addAuthenticated(operation, async (call) => sendEncoded(call.response, await handler(call)))
   }
 
   /** For everybody. */
@@ -45,7 +52,7 @@ export class ApiRouter {
     operation: Operation<Params, Query, Body, Reply>,
     handler: Handler<OpenCall<Params, Query, Body>, Reply>,
   ): void {
-    this.#add(this.#open, operation, handler)
+    this.#add(this.#open, operation, async (call) => sendValue(operation, call.response, await handler(call)))
     this.#served.push({ operation, isOpen: true })
   }
 
@@ -56,21 +63,26 @@ export class ApiRouter {
     return { open: this.#open, authenticated: this.#authenticated }
   }
 
-  #add<Params, Query, Body, Reply>(
-    router: Router,
-    operation: Operation<Params, Query, Body, Reply>,
-    handler: Handler<OpenCall<Params, Query, Body>, Reply>,
+  #addAuthenticated<Params, Query, Body>(
+    operation: Operation<Params, Query, Body>,
+    answer: (call: Call<Params, Query, Body>) => Promise<void>,
   ): void {
+    this.#add(this.#authenticated, operation, (call) => answer({ ...call, viewer: principalOf(call.response) }))
+    this.#served.push({ operation, isOpen: false })
+  }
+
+  #add<Params, Query, Body>(
+    router: Router,
+    operation: Operation<Params, Query, Body>,
+    answer: (call: OpenCall<Params, Query, Body>) => Promise<void>,
+  ): void {
+    const { method, path, statuses } = operation
     const run: RequestHandler = async (request, response) => {
-      const answer = await handler({
-        ...parse(operation, request),
-        request,
-        response,
-      })
-      // The request's time was over before: it has its answer.
-      if (!response.headersSent) send(operation, response, answer)
+      // The handler may say another of them.
+      response.status(statuses?.[0] ?? 200)
+      await answer({ ...parse(operation, request), request, response })
     }
-    router[operation.method](operation.path, ...this.#parsers(operation), run)
+    router[method](path, ...this.#parsers(operation), run)
   }
 
   #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {
@@ -93,12 +105,10 @@ function parse<Params, Query, Body>(
   }
 }
 
-function send({ method, statuses }: Operation, response: Response, answer: Answer<unknown>): void {
-  const isRead = method === 'get'
-  // Kept by the client, and asked about before each use; what a write answers is kept by nobody.
-  response.setHeader('cache-control', isRead ? 'private, no-cache' : 'no-store')
-  if ('encoded' in answer) return sendEncoded(response, answer.encoded)
-  response.status(answer.status ?? statuses?.[0] ?? 200)
-  if (isRead) sendEncoded(response, encode(answer.value))
-  else response.json(answer.value)
+function sendValue({ method }: Operation, response: Response, value: unknown): void {
+  if (method === 'get') return sendEncoded(response, encode(value))
+  // The request's time was over before: it has its answer.
+  if (response.headersSent) return
+  // What a write answers is kept by nobody.
+  response.setHeader('cache-control', 'no-store').json(value)
 }

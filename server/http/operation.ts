@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express'
 import type { z } from 'zod'
-import type { Encoded } from '#server/services/encoded.ts'
 import type { Principal } from './request-context.ts'
 
 /** What one endpoint takes and answers. The document of the API is made of these, so it cannot differ from what runs. */
@@ -43,6 +42,3 @@ export interface OpenCall<Params, Query, Body> {
 export interface Call<Params, Query, Body> extends OpenCall<Params, Query, Body> {
   readonly viewer: Principal
 }
-
-/** A value to be encoded, or what has been encoded before. */
-export type Answer<Reply> = { readonly value: Reply; readonly status?: number } | { readonly encoded: Encoded }

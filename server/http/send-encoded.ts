@@ -1,8 +1,13 @@
 import type { Response } from 'express'
 import type { Encoded } from '#server/services/encoded.ts'
 
-/** Sends what was encoded before. Answers 304 without a body where the client has it already (RFC 9110, 13.1.2). */
+/**
+ * Sends what was encoded before, unless the request's time was over and it has its answer. The client keeps it and asks
+ * before each use; where it has it already, the answer is 304 without a body (RFC 9110, 13.1.2).
+ */
 export function sendEncoded(response: Response, { body, etag }: Encoded): void {
+  if (response.headersSent) return
+  response.setHeader('cache-control', 'private, no-cache')
   response.setHeader('etag', etag)
   response.setHeader('content-type', 'application/json; charset=utf-8')
   response.send(body)

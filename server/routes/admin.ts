@@ -55,12 +55,13 @@ export function adminRoutes(
   api.serve(warm, async ({ viewer }) => {
     mustBeAdmin(viewer)
     const { groups, ...report } = await deps.warm()
-    return { value: { ...report, groups: groups.map(({ items, ...group }) => ({ ...group, items: [...items] })) } }
+    return { ...report, groups: groups.map(({ items, ...group }) => ({ ...group, items: [...items] })) }
   })
-  api.serve(invalidateTag, async ({ viewer, params: { tag } }) => {
+  api.serve(invalidateTag, async ({ viewer, params: { tag }, response }) => {
     mustBeAdmin(viewer)
     const { acknowledged } = await deps.cache.invalidateTags([tag])
     // 202 (RFC 9110, 15.3.3): remembered, and done as soon as Redis answers.
-    return { status: acknowledged ? 200 : 202, value: { tag, acknowledged } }
+    if (!acknowledged) response.status(202)
+    return { tag, acknowledged }
   })
 }

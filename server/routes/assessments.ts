@@ -100,16 +100,13 @@ export function assessmentRoutes(
   api: ApiRouter,
   deps: { readonly assessments: AssessmentReader; readonly submissions: SubmissionService },
 ): void {
-  api.serve(details, async ({ viewer, params }) => ({
-    encoded: await deps.assessments.details(viewer, params.id),
-  }))
-  api.serve(statistics, async ({ viewer, params }) => ({
-    encoded: await deps.assessments.statistics(viewer, params.id),
-  }))
-  api.serve(submit, async ({ viewer, params, body, request }) => {
+  api.serveEncoded(details, ({ viewer, params }) => deps.assessments.details(viewer, params.id))
+  api.serveEncoded(statistics, ({ viewer, params }) => deps.assessments.statistics(viewer, params.id))
+  api.serve(submit, async ({ viewer, params, body, request, response }) => {
     const { 'idempotency-key': idempotencyKey } = parseHeaders(SubmissionHeaders, request)
     const submission = { answers: body.answers, idempotencyKey }
     const { view, isReplay } = await deps.submissions.submit(viewer, params.id, submission)
-    return { value: view, status: isReplay ? 200 : 201 }
+    if (isReplay) response.status(200)
+    return view
   })
 }

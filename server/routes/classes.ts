@@ -129,23 +129,17 @@ export function classRoutes(
   api: ApiRouter,
   { classes, enrollments }: { readonly classes: ClassService; readonly enrollments: EnrollmentService },
 ): void {
-  api.serve(list, async ({ viewer, query }) => ({ encoded: await classes.list(viewer, query) }))
-  api.serve(details, async ({ viewer, params }) => ({
-    encoded: await classes.details(viewer, params.id),
-  }))
-  api.serve(students, async ({ viewer, params }) => ({
-    encoded: await classes.students(viewer, params.id),
-  }))
-  api.serve(create, async ({ viewer, body }) => ({ value: await classes.create(viewer, body) }))
-  api.serve(change, async ({ viewer, params, body }) => ({
-    value: await classes.change(viewer, params.id, body),
-  }))
+  api.serveEncoded(list, ({ viewer, query }) => classes.list(viewer, query))
+  api.serveEncoded(details, ({ viewer, params }) => classes.details(viewer, params.id))
+  api.serveEncoded(students, ({ viewer, params }) => classes.students(viewer, params.id))
+  api.serve(create, ({ viewer, body }) => classes.create(viewer, body))
+  api.serve(change, ({ viewer, params, body }) => classes.change(viewer, params.id, body))
   api.serve(enroll, async ({ viewer, params, body }) => {
     const ids = 'studentId' in body ? [body.studentId] : body.studentIds
-    return { value: await enrollments.enroll(viewer, params.id, ids) }
+    return enrollments.enroll(viewer, params.id, ids)
   })
   api.serve(drop, async ({ viewer, params: { id: classId, studentId } }) => {
     await enrollments.drop(viewer, classId, studentId)
-    return { value: { classId, studentId, status: 'dropped' as const } }
+    return { classId, studentId, status: 'dropped' as const }
   })
 }

@@ -87,15 +87,9 @@ const publish = defineOperation({
 })
 
 export function contentRoutes(api: ApiRouter, { content }: { readonly content: ContentService }): void {
-  api.serve(list, async ({ viewer, query }) => ({ encoded: await content.list(viewer, query) }))
-  api.serve(details, async ({ viewer, params }) => ({
-    encoded: await content.details(viewer, params.id),
-  }))
-  api.serve(create, async ({ viewer, body }) => ({ value: await content.create(viewer, body) }))
-  api.serve(change, async ({ viewer, params, body }) => ({
-    value: await content.change(viewer, params.id, body),
-  }))
-  api.serve(publish, async ({ viewer, params }) => ({
-    value: await content.publish(viewer, params.id),
-  }))
+  api.serveEncoded(list, ({ viewer, query }) => content.list(viewer, query))
+  api.serveEncoded(details, ({ viewer, params }) => content.details(viewer, params.id))
+  api.serve(create, ({ viewer, body }) => content.create(viewer, body))
+  api.serve(change, ({ viewer, params, body }) => content.change(viewer, params.id, body))
+  api.serve(publish, ({ viewer, params }) => content.publish(viewer, params.id))
 }

@@ -92,9 +92,7 @@ export function dashboardRoutes(
   api: ApiRouter,
   { dashboard, reports }: { readonly dashboard: DashboardService; readonly reports: ReportService },
 ): void {
-  api.serve(overview, async ({ viewer }) => ({ encoded: await dashboard.overview(viewer) }))
-  api.serve(metrics, async ({ viewer, query }) => ({
-    encoded: await reports.metrics(viewer, { refresh: query.refresh === 'true' }),
-  }))
-  api.serve(activity, async ({ viewer }) => ({ encoded: await reports.activity(viewer) }))
+  api.serveEncoded(overview, ({ viewer }) => dashboard.overview(viewer))
+  api.serveEncoded(metrics, ({ viewer, query }) => reports.metrics(viewer, { refresh: query.refresh === 'true' }))
+  api.serveEncoded(activity, ({ viewer }) => reports.activity(viewer))
 }

@@ -20,7 +20,5 @@ const view = defineOperation({
 })
 
 export function leaderboardRoutes(api: ApiRouter, deps: { readonly leaderboard: Leaderboard }): void {
-  api.serve(view, async ({ viewer, query: { classId = null, period } }) => ({
-    value: await deps.leaderboard.view(viewer, { classId, period }),
-  }))
+  api.serve(view, ({ viewer, query: { classId = null, period } }) => deps.leaderboard.view(viewer, { classId, period }))
 }

@@ -79,15 +79,12 @@ export function lessonRoutes(
   deps: { readonly lessons: LessonReader; readonly progress: ProgressService },
 ): void {
   api.serve(list, async ({ viewer }) => ({
-    value: { lessons: [...(await deps.lessons.visibleLessons(viewer))] },
+    lessons: [...(await deps.lessons.visibleLessons(viewer))],
   }))
-  api.serve(details, async ({ viewer, params }) => ({
-    encoded: await deps.lessons.lessonWithProgress(viewer, params.id),
-  }))
-  api.serve(statistics, async ({ viewer, params }) => ({
-    encoded: await deps.lessons.statistics(viewer, params.id),
-  }))
+  api.serveEncoded(details, ({ viewer, params }) => deps.lessons.lessonWithProgress(viewer, params.id))
+  api.serveEncoded(statistics, ({ viewer, params }) => deps.lessons.statistics(viewer, params.id))
   api.serve(report, async ({ viewer, params: { id }, body }) => ({
-    value: { lessonId: id, ...(await deps.progress.report(viewer, id, body)) },
+    lessonId: id,
+    ...(await deps.progress.report(viewer, id, body)),
   }))
 }

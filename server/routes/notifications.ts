@@ -31,10 +31,6 @@ const markRead = defineOperation({
 })
 
 export function notificationRoutes(api: ApiRouter, deps: { readonly notifications: NotificationService }): void {
-  api.serve(list, async ({ viewer, query }) => ({
-    value: await deps.notifications.list(viewer, query),
-  }))
-  api.serve(markRead, async ({ viewer, body }) => ({
-    value: await deps.notifications.markRead(viewer, 'ids' in body ? body.ids : 'all'),
-  }))
+  api.serve(list, ({ viewer, query }) => deps.notifications.list(viewer, query))
+  api.serve(markRead, ({ viewer, body }) => deps.notifications.markRead(viewer, 'ids' in body ? body.ids : 'all'))
 }

@@ -9,10 +9,7 @@ import { encode } from '#server/services/encoded.ts'
 export function openApiRoutes(api: ApiRouter, root: string): Router {
   const document = encode(openApiDocument(api.served, root))
   const router = Router()
-  router.get('/openapi.json', (_request, response) => {
-    response.setHeader('cache-control', 'no-cache')
-    sendEncoded(response, document)
-  })
+  router.get('/openapi.json', (_request, response) => sendEncoded(response, document))
   refuseOtherMethods(router)
   return router
 }

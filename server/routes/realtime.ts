@@ -91,22 +91,21 @@ export interface RealtimeDeps {
 
 export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
   const { channels, receiveWebhook, recordDelivery, triggers } = deps
-  api.serve(authorize, async ({ viewer, body }) => ({
-    value:
-      'channel_name' in body
-        ? await channels.authorize(viewer, body.socket_id, body.channel_name)
-        : await channels.authorizeMany(viewer, body.socket_id, body.channel_names),
-  }))
-  api.serve(authenticate, ({ viewer, body }) => ({ value: channels.authenticateUser(viewer, body.socket_id) }))
-  api.serve(trigger, async ({ viewer, body }) => ({ value: { id: await triggers.trigger(viewer, body) } }))
+  api.serve(authorize, ({ viewer, body }) =>
+    'channel_name' in body
+      ? channels.authorize(viewer, body.socket_id, body.channel_name)
+      : channels.authorizeMany(viewer, body.socket_id, body.channel_names),
+  )
+  api.serve(authenticate, ({ viewer, body }) => channels.authenticateUser(viewer, body.socket_id))
+  api.serve(trigger, async ({ viewer, body }) => ({ id: await triggers.trigger(viewer, body) }))
   api.serve(deliveries, ({ body: { latenciesMs } }) => {
     for (const latencyMs of latenciesMs) recordDelivery(latencyMs)
-    return { value: { recorded: latenciesMs.length } }
+    return { recorded: latenciesMs.length }
   })
   api.serveOpen(webhook, ({ body, request }) => {
     if (!receiveWebhook({ headers: request.headers, rawBody: body.toString() })) {
       throw new HttpError(401, 'unauthenticated', 'The webhook is not signed by this app, or is too old.')
     }
-    return { value: { received: true as const } }
+    return { received: true as const }
   })
 }

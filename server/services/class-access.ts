@@ -4,7 +4,7 @@ import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import type { Role } from '#server/entities/user.ts'
 import { cacheTags } from './cache-tags.ts'
-import { ServiceError } from './errors.ts'
+import { notFound, ServiceError } from './errors.ts'
 
 export interface Viewer {
   readonly id: string
@@ -17,8 +17,11 @@ export interface ClassAccess {
    * those they are actively enrolled in, a parent none.
    */
   maySee(viewer: Viewer, classId: string): Promise<boolean>
-  /** Whether the viewer may change the class and see how its students do: an admin, and its teacher. */
-  mayManage(viewer: Viewer, classId: string): Promise<boolean>
+  /**
+   * Resolves where the viewer may change the class and see how its students do: an admin, and its teacher. Throws
+   * `forbidden` for other roles, `not_found` for classes of others.
+   */
+  requireManager(viewer: Viewer, classId: string): Promise<void>
   /** The ids of all classes that `maySee` allows. */
   visibleClasses(viewer: Viewer): Promise<'all' | readonly string[]>
 }
@@ -61,8 +64,10 @@ export function createClassAccess(deps: { readonly cache: Cache; readonly databa
   return {
     visibleClasses,
     maySee,
-    mayManage: async (viewer, classId) =>
-      (viewer.role === 'admin' || viewer.role === 'teacher') && maySee(viewer, classId),
+    async requireManager(viewer, classId) {
+      requireRole(viewer, 'admin', 'teacher')
+      if (!(await maySee(viewer, classId))) throw notFound('class')
+    },
   }
 }
 

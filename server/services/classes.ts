@@ -110,11 +110,6 @@ export function createClassService(
   statements.register(LIST, LIST_SQL)
   statements.register(STUDENTS, STUDENTS_SQL)
 
-  const requireManager = async (viewer: Viewer, classId: string): Promise<void> => {
-    requireRole(viewer, 'admin', 'teacher')
-    if (!(await access.mayManage(viewer, classId))) throw notFound('class')
-  }
-
   const details: ClassService['details'] = async (viewer, classId) => {
     const load = async (): Promise<Encoded | null> => {
       const [row] = await statements.execute<ClassView>(ONE, [classId])
@@ -145,7 +140,7 @@ export function createClassService(
     },
 
     async students(viewer, classId) {
-      await requireManager(viewer, classId)
+      await access.requireManager(viewer, classId)
       // An admin may manage also what is not there.
       await details(viewer, classId)
       const load = async (): Promise<Encoded> => {
@@ -178,7 +173,7 @@ export function createClassService(
     },
 
     async change(viewer, classId, { version, teacherId, ...fields }) {
-      await requireManager(viewer, classId)
+      await access.requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<ClassView> => {
         // The lock is the one that enrolments take: nobody is enrolled while the capacity shrinks.
         const found = await unit.em.findOne(SchoolClass, classId, { lockMode: LockMode.PESSIMISTIC_WRITE })

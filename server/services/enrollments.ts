@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
-import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
+import type { ClassAccess, Viewer } from './class-access.ts'
 import { notFound, ServiceError } from './errors.ts'
 import { notify, uuidArray } from './notifications.ts'
 
@@ -78,11 +78,6 @@ export function createEnrollmentService(
   optimizations: Pick<Optimizations, 'transaction'>,
   { access, onChange }: EnrollmentDeps,
 ): EnrollmentService {
-  const requireManager = async (viewer: Viewer, classId: string): Promise<void> => {
-    requireRole(viewer, 'admin', 'teacher')
-    if (!(await access.mayManage(viewer, classId))) throw notFound('class')
-  }
-
   const enrollIn = async (unit: UnitOfWork, classId: string, asked: readonly string[]): Promise<EnrollmentResult> => {
     const { name, max_students: maxStudents, is_active: isActive } = await lockClass(unit, classId)
     if (!isActive) throw new ServiceError('conflict', 'The class is not active.')
@@ -119,7 +114,7 @@ export function createEnrollmentService(
 
   return {
     async enroll(viewer, classId, studentIds) {
-      await requireManager(viewer, classId)
+      await access.requireManager(viewer, classId)
       // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
       const asked = [...new Set(studentIds)].toSorted()
       const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked))
@@ -128,7 +123,7 @@ export function createEnrollmentService(
     },
 
     async drop(viewer, classId, studentId) {
-      await requireManager(viewer, classId)
+      await access.requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<void> => {
         await lockClass(unit, classId)
         const dropped = await unit.em.execute(
