@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { expect, test } from '#fixtures/test.ts'
+import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
+import { startEmbeddedPusher } from '#fixtures/services/pusher/embedded-pusher.ts'
 import { startEmbeddedPostgres } from '#fixtures/services/postgres/embedded-postgres.ts'
 import { startFaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
 import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
@@ -103,6 +105,24 @@ test.describe('PostgreSQL behind the proxy', () => {
   })
 })
 
+test.describe('Pusher behind the proxy', () => {
+  test('a half-open connection is found out by pusher-js, which connects anew and receives again', async ({
+    pusher,
+  }) => {
+    await using proxy = await startFaultProxy(pusher.url)
+    const behind = { ...pusher, host: '127.0.0.1', port: proxy.port }
+    await using subscriber = await Subscriber.connect(behind, { client: { activityTimeout: 300, pongTimeout: 300 } })
+    await subscriber.subscribe('news')
+    const { socketId } = subscriber
+    proxy.halfOpen()
+    await expect.poll(() => subscriber.socketId).not.toBe(socketId)
+    await subscriber.whenState('connected')
+    await expect.poll(() => subscriber.dataOf('news', 'pusher_internal:subscription_succeeded')).toHaveLength(2)
+    await createPublisher(pusher).trigger('news', 'told', 1)
+    await expect.poll(() => subscriber.dataOf('news', 'told')).toEqual([1])
+  })
+})
+
 test.describe('The process of an embedded service', () => {
   test('a frozen PostgreSQL answers nothing, and thawed it answers what was asked meanwhile', async () => {
     await using service = await startEmbeddedPostgres()
@@ -145,5 +165,17 @@ test.describe('The process of an embedded service', () => {
     expect(held.client.status).toBe('ready')
     service.process?.thaw()
     expect(await held.client.ping()).toBe('PONG')
+  })
+  test('a killed Pusher server comes back on the same port with the same apps, and its clients with it', async () => {
+    await using service = await startEmbeddedPusher()
+    const target = { ...service.address, ...service.apps[0] }
+    await using subscriber = await Subscriber.connect(target)
+    await subscriber.subscribe('private-news')
+    await service.process?.kill()
+    await expect(createPublisher(target).trigger('private-news', 'told', 0)).rejects.toThrow()
+    await service.process?.restart()
+    await expect.poll(() => subscriber.dataOf('private-news', 'pusher_internal:subscription_succeeded')).toHaveLength(2)
+    await createPublisher(target).trigger('private-news', 'told', 1)
+    await expect.poll(() => subscriber.dataOf('private-news', 'told')).toEqual([1])
   })
 })
