@@ -1,67 +1,33 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { json } from 'node:stream/consumers'
-
 import { expect, test } from '#fixtures/test.ts'
 import { connectPusherListener } from '#fixtures/doubles/pusher-listener.ts'
+import { startPusherPage } from '#fixtures/doubles/pusher-page.ts'
 import { parseApps } from '#fixtures/services/pusher/server/app-settings.ts'
 import { startPusherServer } from '#fixtures/services/pusher/server/server.ts'
 import { createBatchAuthorizer } from '#optimizations/pusher/client/batch-authorizer.js'
-import {
-  createChannelAuthorizer,
-  type ChannelAuthorizer,
-  type ChannelUser,
-} from '#optimizations/pusher/channel-authorization.ts'
+import { createChannelAuthorizer, type ChannelUser } from '#optimizations/pusher/channel-authorization.ts'
 import { startPublisher } from '#optimizations/pusher/start-publisher.ts'
 
 const counts = (length: number): number[] => Array.from({ length }, (_, n) => n)
-
-interface BatchQuestion {
-  readonly socket_id: string
-  readonly channel_names: readonly string[]
-}
-
-/** An application's batch endpoint, for one signed-in user. */
-async function startBatchEndpoint(authorizer: ChannelAuthorizer<ChannelUser>, user: ChannelUser) {
-  const questions: BatchQuestion[] = []
-  const server = createServer((request, response) => {
-    const answer = async (): Promise<void> => {
-      const question = (await json(request)) as BatchQuestion
-      questions.push(question)
-      response.end(JSON.stringify(await authorizer.authorizeMany(user, question.socket_id, question.channel_names)))
-    }
-    answer().catch(() => response.writeHead(400).end())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    questions,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
 
 test('forty private channels of a page are subscribed with one request, and again after a reconnect', async ({
   pusher,
 }) => {
   const authorizer = createChannelAuthorizer({ app: pusher, policy: async () => true })
-  await using endpoint = await startBatchEndpoint(authorizer, { id: 'user-1' })
-  const customHandler = createBatchAuthorizer({ endpoint: endpoint.url })
+  await using page = await startPusherPage(authorizer, { id: 'user-1' })
+  const customHandler = createBatchAuthorizer({ endpoint: page.endpoint })
   await using listener = await connectPusherListener({
     pusher,
     channelAuthorization: { transport: 'ajax', endpoint: '', customHandler },
   })
   const channels = counts(40).map((n) => `private-page-${n}`)
   await listener.subscribe(...channels)
-  expect(endpoint.questions.map(({ channel_names: names }) => names.length)).toEqual([40])
+  expect(page.questions.map(({ channel_names: names }) => names.length)).toEqual([40])
   const first = listener.socketId
   listener.client.disconnect()
   listener.client.connect()
-  await expect.poll(() => endpoint.questions.length).toBe(2)
-  expect(endpoint.questions[1]?.channel_names).toHaveLength(40)
-  expect(endpoint.questions[1]?.socket_id).not.toBe(first)
+  await expect.poll(() => page.questions.length).toBe(2)
+  expect(page.questions[1]?.channel_names).toHaveLength(40)
+  expect(page.questions[1]?.socket_id).not.toBe(first)
   await expect.poll(() => listener.client.channels.all().every(({ subscribed }) => subscribed)).toBe(true)
   expect(authorizer.stats()).toMatchObject({ signed: 80, policyCalls: 40 })
 })
@@ -69,13 +35,13 @@ test('forty private channels of a page are subscribed with one request, and agai
 test('the server takes what the policy allows, and the refused channel alone stays out', async ({ pusher }) => {
   const policy = async ({ id }: ChannelUser, channel: string) => channel.endsWith(id)
   const authorizer = createChannelAuthorizer({ app: pusher, policy })
-  await using endpoint = await startBatchEndpoint(authorizer, { id: 'user-1' })
+  await using page = await startPusherPage(authorizer, { id: 'user-1' })
   await using listener = await connectPusherListener({
     pusher,
     channelAuthorization: {
       transport: 'ajax',
       endpoint: '',
-      customHandler: createBatchAuthorizer({ endpoint: endpoint.url }),
+      customHandler: createBatchAuthorizer({ endpoint: page.endpoint }),
     },
   })
   const [mine, others] = await Promise.allSettled([
