@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { defineConfig, type Project } from '@playwright/test'
+import type { Effort } from './fixtures/playwright/measure.ts'
+import type { MeasurementOptions } from './fixtures/playwright/measurement-fixtures.ts'
 import type { ServicesOptions } from './fixtures/playwright/services-fixtures.ts'
+
+type Options = ServicesOptions & MeasurementOptions
 
 const onCi = process.env['CI'] !== undefined
 /** Drawn once for a run: the workers, which read this file too, inherit it. */
@@ -29,13 +33,28 @@ const asked = askedProjects(process.argv)
  */
 const beforeMeasuring = functional.filter((name) => asked.length === 0 || asked.includes(name))
 
-const spec = (name: string, options: Partial<Project<ServicesOptions>> = {}): Project<ServicesOptions> => ({
+const EFFORTS: readonly string[] = ['quick', 'normal', 'full'] satisfies Effort[]
+
+/**
+ * By itself a measurement takes its time, behind a whole run of tests it is quick. The workers, which read this file
+ * too and know no arguments, inherit it.
+ */
+process.env['VERIFY'] ||= asked.length === 1 && asked[0] === 'performance' ? 'normal' : 'quick'
+
+function parseEffort(wanted: string | undefined): Effort {
+  if (wanted === undefined || !EFFORTS.includes(wanted)) {
+    throw new RangeError(`VERIFY is one of ${EFFORTS.join(', ')}, and not "${wanted}"`)
+  }
+  return wanted as Effort
+}
+
+const spec = (name: string, options: Partial<Project<Options>> = {}): Project<Options> => ({
   name,
   testDir: `e2e/${name}`,
   ...options,
 })
 
-export default defineConfig<ServicesOptions>({
+export default defineConfig<Options>({
   testMatch: '**/*.spec.ts',
   globalSetup: './fixtures/playwright/global-setup.ts',
   fullyParallel: true,
@@ -46,7 +65,13 @@ export default defineConfig<ServicesOptions>({
   timeout: 30_000,
   expect: { timeout: 10_000 },
   outputDir: 'test-results',
-  use: { intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1, seed: Number(process.env['SEED']) },
+  use: {
+    intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1,
+    seed: Number(process.env['SEED']),
+    effort: parseEffort(process.env['VERIFY']),
+    // A deployed backend to measure: nothing is started then.
+    deployedUrl: process.env['BASE_URL'] || undefined,
+  },
   reporter: [
     ['list'],
     ['./fixtures/measurement/report/measurement-reporter.ts', { jobSummary: process.env['GITHUB_STEP_SUMMARY'] }],

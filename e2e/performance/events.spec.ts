@@ -1,0 +1,79 @@
+import { expect, test } from '#fixtures/test.ts'
+import { joinClasses } from '#fixtures/playwright/event-audience.ts'
+
+const RATE_PER_SECOND = 60
+
+test('an event that people send one another reaches every subscriber within 150 ms, 95 times of 100', async ({
+  backend,
+  measure,
+  traffic,
+}) => {
+  await using audience = await joinClasses(backend)
+  const run = await measure.load(backend, {
+    ...traffic,
+    context: { ...traffic.context, senders: audience.senders },
+    weights: { trigger: 1 },
+    id: 'event.single.request',
+    title: 'Single event, the request',
+    ratePerSecond: RATE_PER_SECOND,
+    targets: { throughput: '>20/s', errors: '<1%' },
+  })
+  await measure.delivery(await audience.deliveryOf(run), {
+    id: 'event.single',
+    title: 'Single event, publish to callback',
+    targets: { reach: '100%', duplicates: '<=0', p95: '<150ms' },
+    stretch: { p95: '<20ms' },
+  })
+})
+
+test('events that go out in batches reach their class in order and once, within 150 ms for 95 of 100', async ({
+  backend,
+  measure,
+}) => {
+  await using audience = await joinClasses(backend)
+  const delivery = await audience.reportProgress(measure.plan.repetitions)
+  await measure.delivery(delivery, {
+    id: 'event.batched',
+    title: 'Batched event, publish to callback',
+    targets: { reach: '100%', ordered: true, duplicates: '<=0', p95: '<150ms' },
+    stretch: { p95: '<50ms' },
+  })
+})
+
+test('a subscription is authorized within 100 ms, 95 times of 100', async ({ backend, measure, traffic }) => {
+  await measure.load(backend, {
+    ...traffic,
+    weights: { authorization: 1 },
+    id: 'event.authorization',
+    title: 'Channel authorization',
+    ratePerSecond: 2 * RATE_PER_SECOND,
+    targets: { p95: '<100ms', throughput: '>20/s', errors: '<1%' },
+    stretch: { p95: '<10ms' },
+  })
+})
+
+test('four events to an authorization: events arrive within 120 ms and so does the signature, 95 times of 100', async ({
+  backend,
+  measure,
+  traffic,
+}) => {
+  await using audience = await joinClasses(backend)
+  const run = await measure.load(backend, {
+    ...traffic,
+    context: { ...traffic.context, senders: audience.senders },
+    weights: { trigger: 80, authorization: 20 },
+    id: 'event.mix.request',
+    title: 'Events and authorizations, the request',
+    ratePerSecond: RATE_PER_SECOND,
+    targets: { p95: '<120ms', throughput: '>20/s', errors: '<1%' },
+    stretch: { p95: '<30ms' },
+  })
+  const delivery = await audience.deliveryOf(run)
+  expect(delivery.expected).toBeGreaterThan(0)
+  await measure.delivery(delivery, {
+    id: 'event.mix',
+    title: 'Events and authorizations, publish to callback',
+    targets: { reach: '100%', duplicates: '<=0', p95: '<120ms' },
+    stretch: { p95: '<30ms' },
+  })
+})
