@@ -19,23 +19,15 @@ const DEFAULT_NEGATIVE_TTL_MS = 30_000
 const MAX_TTL_MS = 29 * 86_400_000
 
 export function resolveEntryOptions(options: EntryOptions): ResolvedEntryOptions {
-  const ttlMs = options.ttlMs ?? DEFAULTS.ttlMs
-  const resolved = {
-    ttlMs,
-    negativeTtlMs: options.negativeTtlMs ?? Math.min(ttlMs, DEFAULT_NEGATIVE_TTL_MS),
-    tags: options.tags ?? DEFAULTS.tags,
-    staleMs: options.staleMs ?? DEFAULTS.staleMs,
-    softTimeoutMs: options.softTimeoutMs ?? DEFAULTS.softTimeoutMs,
-    loadTimeoutMs: options.loadTimeoutMs ?? DEFAULTS.loadTimeoutMs,
-    jitter: options.jitter ?? DEFAULTS.jitter,
-    earlyRefresh: options.earlyRefresh ?? DEFAULTS.earlyRefresh,
-  }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const resolved = { ...DEFAULTS, ...Object.fromEntries(given) } as Omit<ResolvedEntryOptions, 'negativeTtlMs'>
+  const { negativeTtlMs = Math.min(resolved.ttlMs, DEFAULT_NEGATIVE_TTL_MS) } = options
   requireLifetime('ttlMs', resolved.ttlMs)
-  requireLifetime('negativeTtlMs', resolved.negativeTtlMs)
+  requireLifetime('negativeTtlMs', negativeTtlMs)
   requireRange('staleMs', resolved.staleMs, MAX_TTL_MS)
   requireRange('jitter', resolved.jitter, 1)
   requireTags(resolved.tags)
-  return resolved
+  return { ...resolved, negativeTtlMs }
 }
 
 /** A lifetime is more than nothing: 0 is refused rather than read as a default, or as for ever. */

@@ -47,7 +47,7 @@ export class EntryWriter {
       await announce(change)
       return true
     } catch {
-      statistics.droppedWrites += entries.length
+      statistics.counts.droppedWrites += entries.length
       apply(change)
       invalidator.owe(change.keys)
       return false

@@ -58,7 +58,7 @@ export class GuardedStore {
   }
 
   #refusal(message: string): CacheError {
-    this.#statistics.refused += 1
+    this.#statistics.counts.refused += 1
     return new CacheError('cache_unavailable', message, { retryable: true })
   }
 }

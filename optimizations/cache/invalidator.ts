@@ -80,7 +80,7 @@ export class Invalidator {
 
   async #invalidate(change: Change, pattern: string | undefined): Promise<Invalidation> {
     const { announce, apply, guard, statistics } = this.#deps
-    statistics.invalidations += 1
+    statistics.counts.invalidations += 1
     apply(change)
     let result: Invalidation = { acknowledged: false, removed: 0 }
     try {
@@ -88,13 +88,13 @@ export class Invalidator {
       const removed = await guard.run(operation, (store) => perform(store, change, pattern))
       // What was read or loaded while the store was about it.
       apply(change)
-      statistics.deletes += removed
+      statistics.counts.deletes += removed
       await announce(change)
       result = { acknowledged: true, removed }
     } catch {
       apply(change)
       this.#remember(change, pattern)
-      statistics.unacknowledged += 1
+      statistics.counts.unacknowledged += 1
     }
     statistics.invalidated(change, pattern, result.acknowledged)
     return result

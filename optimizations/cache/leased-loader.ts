@@ -98,7 +98,7 @@ export class LeasedLoader {
     const grant = await this.#obtain(flight, shared, job)
     if (grant.kind === 'leased') return this.#loadLeased(flight, shared, job, grant)
     if (grant.kind === 'alone') {
-      this.#deps.statistics.droppedWrites += 1
+      this.#deps.statistics.counts.droppedWrites += 1
       const outcome = await this.#load(flight, shared, job)
       await this.#conclude(flight, shared, job)
       return outcome.value
@@ -180,7 +180,7 @@ export class LeasedLoader {
       else if (job.isBackground && job.found instanceof Entry) return { kind: 'stored', entry: job.found }
       else if (clock.monotonic() >= giveUpAt) return ALONE
       else {
-        if (pauseMs === FIRST_PAUSE_MS) statistics.leaseWaits += 1
+        if (pauseMs === FIRST_PAUSE_MS) statistics.counts.leaseWaits += 1
         const cut = wake.signal.aborted ? undefined : wake.signal
         await clock.sleep(pauseMs * (0.5 + random() / 2), cut).catch(() => undefined)
       }
@@ -220,14 +220,14 @@ export class LeasedLoader {
     try {
       isStored = await guard.run('store', (store) => store.store(flight.key, held.lease, stored))
     } catch {
-      statistics.droppedWrites += 1
+      statistics.counts.droppedWrites += 1
       return false
     }
     if (isStored) {
       statistics.stored(stored.bytes.length)
       keepWritten(flight, memory, valueBytes)
     } else {
-      statistics.refusedWriteBacks += 1
+      statistics.counts.refusedWriteBacks += 1
     }
     return isStored
   }

@@ -73,6 +73,6 @@ export class LocalTier {
     const { clock, statistics } = this.#deps
     const begun = clock.monotonic()
     this.memory.put(flight.key, entry, valueBytes)
-    statistics.memorySet.record(clock.monotonic() - begun)
+    statistics.latency.memorySet.record(clock.monotonic() - begun)
   }
 }

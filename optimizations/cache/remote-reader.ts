@@ -56,7 +56,7 @@ export class RemoteReader {
   /** What bytes from the store are worth at this moment. Synchronous unless a tag has to be asked for. */
   interpret(flight: KeyFlight, bytes: Buffer, times = this.#times()): Reading | Promise<Reading> {
     const { statistics, tags } = this.#deps
-    statistics.bytesRead += bytes.length
+    statistics.counts.bytesRead += bytes.length
     const decoded = this.#decode(bytes)
     if (decoded === undefined || times.now >= decoded.staleUntil) return new Absence(stampOf(bytes), true)
     if (decoded.tags.length === 0) return this.#admit(flight, decoded, undefined, times)
@@ -92,7 +92,7 @@ export class RemoteReader {
     } catch {
       // A checksum that fits bytes which do not: made by somebody else.
     }
-    this.#deps.statistics.corrupted += 1
+    this.#deps.statistics.counts.corrupted += 1
     return undefined
   }
 
@@ -106,7 +106,7 @@ export class RemoteReader {
     try {
       value = codec.decode(decoded.body)
     } catch {
-      statistics.corrupted += 1
+      statistics.counts.corrupted += 1
       return new Absence(stampOf(bytes), true)
     }
     const freshUntil = decoded.freshUntil + times.monotonicOffset

@@ -1,7 +1,13 @@
 import { channel } from 'node:diagnostics_channel'
 import { LatencyHistogram } from '#optimizations/kernel/histogram.ts'
 import type { CacheKey } from './cache-key.ts'
-import type { CacheStatistics } from './cache-statistics.ts'
+import {
+  COUNTERS,
+  TIMED_OPERATIONS,
+  type CacheStatistics,
+  type CounterName,
+  type TimedOperation,
+} from './cache-statistics.ts'
 import type { StoreOperation } from './cache-store.ts'
 import type { Change } from './invalidation-bus.ts'
 
@@ -22,57 +28,37 @@ const CACHE_CHANNELS = {
   fault: channel('hotpath:cache:fault'),
 } as const
 
+/** What is timed of the store; the rest is part of a load or of an invalidation. */
+const TIMED_STORE_OPERATIONS: Partial<Record<StoreOperation, TimedOperation>> = {
+  read: 'redisGet',
+  store: 'redisSet',
+  replace: 'redisSet',
+  remove: 'redisDelete',
+  bump: 'redisDelete',
+}
+
 /** One memory hit in this many is timed: reading the clock twice takes longer than the hit. */
 const TIMED_HITS = 1_024
 
+/** One thing for each name. */
+function forEach<Name extends string, T>(names: readonly Name[], make: (name: Name) => T): Record<Name, T> {
+  return Object.fromEntries(names.map((name) => [name, make(name)])) as Record<Name, T>
+}
+
 export class StatisticsRecorder {
   readonly namespace: string
-  redisHits = 0
-  staleHits = 0
-  negativeHits = 0
-  misses = 0
-  loads = 0
-  loadErrors = 0
-  /** Loads that were not begun because the last one of the key had just failed. */
-  backedOff = 0
-  /** Reads that waited for another process to load. */
-  leaseWaits = 0
-  /** Values that were not kept because something was invalidated while they were loaded. */
-  refusedWriteBacks = 0
-  /** Values that were not kept because the store was away. */
-  droppedWrites = 0
-  /** Bytes under a key that are no entry. */
-  corrupted = 0
-  sets = 0
-  deletes = 0
-  invalidations = 0
-  /** Invalidations that other processes may not have seen yet when their caller went on. */
-  unacknowledged = 0
-  errors = 0
-  /** Operations that were not sent because the store is cut off or has too much to do. */
-  refused = 0
-  bytesRead = 0
-  bytesWritten = 0
-  readonly memoryGet = new LatencyHistogram()
-  readonly memorySet = new LatencyHistogram()
-  readonly redisGet = new LatencyHistogram()
-  readonly redisSet = new LatencyHistogram()
-  readonly redisDelete = new LatencyHistogram()
-  readonly load = new LatencyHistogram()
+  /** Hits, and hits in memory, are known to the snapshot only. */
+  readonly counts = forEach(Object.keys(COUNTERS) as CounterName[], () => 0)
+  readonly latency = forEach(TIMED_OPERATIONS, () => new LatencyHistogram())
+  /** Off: hits in memory are not counted, everything else is. For measuring what counting costs. */
+  readonly countsHits: boolean
   /** Hits in memory, but for those since the last one that was timed: these are counted down. */
   #countedHits = 0
   #untilTimed = TIMED_HITS
 
-  /** Off: hits in memory are not counted, everything else is. For measuring what counting costs. */
-  readonly countsHits: boolean
-
   constructor(namespace: string, countsHits = true) {
     this.namespace = namespace
     this.countsHits = countsHits
-  }
-
-  get memoryHits(): number {
-    return this.#countedHits + TIMED_HITS - this.#untilTimed
   }
 
   /** Counts a hit in memory; true for those that are to be timed. */
@@ -85,39 +71,38 @@ export class StatisticsRecorder {
   }
 
   timed(operation: StoreOperation, ms: number): void {
-    if (operation === 'read') this.redisGet.record(ms)
-    else if (operation === 'store' || operation === 'replace') this.redisSet.record(ms)
-    else if (operation === 'remove' || operation === 'bump') this.redisDelete.record(ms)
+    const timed = TIMED_STORE_OPERATIONS[operation]
+    if (timed !== undefined) this.latency[timed].record(ms)
   }
 
   hit(key: CacheKey, value: unknown, tier: Tier, isStale = false): void {
     if (tier === 'memory') this.countMemoryHit()
-    else this.redisHits += 1
-    if (isStale) this.staleHits += 1
-    if (value === null) this.negativeHits += 1
+    else this.counts.redisHits += 1
+    if (isStale) this.counts.staleHits += 1
+    if (value === null) this.counts.negativeHits += 1
     this.published(key, isStale ? 'stale' : tier)
   }
 
   missed(key: CacheKey): void {
-    this.misses += 1
+    this.counts.misses += 1
     this.published(key, 'miss')
   }
 
   loaded(key: CacheKey, durationMs: number, error?: unknown): void {
-    this.loads += 1
-    if (error !== undefined) this.loadErrors += 1
-    this.load.record(durationMs)
+    this.counts.loads += 1
+    if (error !== undefined) this.counts.loadErrors += 1
+    this.latency.load.record(durationMs)
     const { load } = CACHE_CHANNELS
     if (load.hasSubscribers) load.publish({ namespace: this.namespace, key, durationMs, error })
   }
 
   stored(bytes: number): void {
-    this.sets += 1
-    this.bytesWritten += bytes
+    this.counts.sets += 1
+    this.counts.bytesWritten += bytes
   }
 
   failed(operation: StoreOperation, error: unknown): void {
-    this.errors += 1
+    this.counts.errors += 1
     const { fault } = CACHE_CHANNELS
     if (fault.hasSubscribers) fault.publish({ namespace: this.namespace, operation, error })
   }
@@ -132,44 +117,20 @@ export class StatisticsRecorder {
     if (CACHE_CHANNELS.read.hasSubscribers) CACHE_CHANNELS.read.publish({ namespace: this.namespace, key, outcome })
   }
 
-  snapshot(tiers: CacheStatistics['memory']): CacheStatistics {
-    const hits = this.memoryHits + this.redisHits
-    const reads = hits + this.misses
-    const redisGet = this.redisGet.snapshot()
+  snapshot(memory: CacheStatistics['memory']): CacheStatistics {
+    const memoryHits = this.#countedHits + TIMED_HITS - this.#untilTimed
+    const hits = memoryHits + this.counts.redisHits
+    const reads = hits + this.counts.misses
+    const latency = forEach(TIMED_OPERATIONS, (operation) => this.latency[operation].snapshot())
     return {
+      ...this.counts,
       namespace: this.namespace,
       hits,
-      memoryHits: this.memoryHits,
-      redisHits: this.redisHits,
-      staleHits: this.staleHits,
-      negativeHits: this.negativeHits,
-      misses: this.misses,
-      loads: this.loads,
-      loadErrors: this.loadErrors,
-      backedOff: this.backedOff,
-      leaseWaits: this.leaseWaits,
-      refusedWriteBacks: this.refusedWriteBacks,
-      droppedWrites: this.droppedWrites,
-      corrupted: this.corrupted,
-      sets: this.sets,
-      deletes: this.deletes,
-      invalidations: this.invalidations,
-      unacknowledged: this.unacknowledged,
-      errors: this.errors,
-      refused: this.refused,
-      bytesRead: this.bytesRead,
-      bytesWritten: this.bytesWritten,
+      memoryHits,
       hitRate: reads === 0 ? 0 : hits / reads,
-      avgTimeMs: redisGet.meanMs,
-      memory: tiers,
-      latency: {
-        memoryGet: this.memoryGet.snapshot(),
-        memorySet: this.memorySet.snapshot(),
-        redisGet,
-        redisSet: this.redisSet.snapshot(),
-        redisDelete: this.redisDelete.snapshot(),
-        load: this.load.snapshot(),
-      },
+      avgTimeMs: latency.redisGet.meanMs,
+      memory,
+      latency,
     }
   }
 }

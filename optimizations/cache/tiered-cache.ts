@@ -163,7 +163,7 @@ export class TieredCache implements Cache {
     const statistics = this.#statistics
     if (!statistics.countsHits) return
     if (statistics.countMemoryHit()) this.#timeHit(key)
-    if (entry.value === null) statistics.negativeHits += 1
+    if (entry.value === null) statistics.counts.negativeHits += 1
     statistics.published(key, 'memory')
   }
 
@@ -171,7 +171,7 @@ export class TieredCache implements Cache {
   #timeHit(key: CacheKey): void {
     const begun = this.#deps.clock.monotonic()
     this.#remembered(key)
-    this.#statistics.memoryGet.record(this.#deps.clock.monotonic() - begun)
+    this.#statistics.latency.memoryGet.record(this.#deps.clock.monotonic() - begun)
   }
 
   async #getRemote<T>(key: CacheKey): Promise<T | undefined> {
@@ -237,7 +237,7 @@ export class TieredCache implements Cache {
     const isForced = options.refresh === true
     const failure = isForced ? undefined : backoff.blocking(flight.key, clock.monotonic())
     if (failure !== undefined) {
-      this.#statistics.backedOff += 1
+      this.#statistics.counts.backedOff += 1
       throw failure.error
     }
     const resolved = resolveEntryOptions(options)
