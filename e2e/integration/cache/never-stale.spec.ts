@@ -42,6 +42,9 @@ async function runHunt({ url, seed, schedules, processes = 2, disturb }: HuntPla
   } finally {
     await Promise.all(hunt.workers.map((worker) => worker.kill()))
   }
+  const { staleReads, ...counts } = hunt.totals
+  const description = `seeds ${seed} to ${seed + schedules - 1}: ${JSON.stringify({ stale: staleReads.length, ...counts })}`
+  test.info().annotations.push({ type: 'hunt', description })
   return hunt
 }
 
