@@ -34,6 +34,7 @@ test('reads that may go to a replica go there, see every write of their own, and
   await database.fork().nativeUpdate(Author, { id: 1 }, { rating: 77 })
   expect(await database.fork({ replica: true }).findOne(Author, 1)).toMatchObject({ rating: 77 })
   await expect.poll(() => database.engine.sources.replicas.lags).toEqual([null])
+  expect((await database.health()).reasons).toEqual(['replica 1 does not answer'])
   standby.process?.thaw()
   await expect.poll(() => isOnReplica(true)).toBe(true)
 

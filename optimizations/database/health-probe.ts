@@ -44,6 +44,8 @@ export async function probeHealth({
   if (waiting > 0) reasons.push(`${waiting} callers wait for a connection`)
   if (engine.sources.breaker.isOpen) reasons.push('new connections are refused after repeated failures')
   if (!listener.connected) reasons.push('the notification listener is away: results are not cached')
+  const { replicas } = engine.sources
+  reasons.push(...replicas.complaints)
   if (connectionPool.leaks > 0) reasons.push(`${connectionPool.leaks} connections were held for too long`)
   if (probe.longestMs > longTransactionMs) {
     reasons.push(`a transaction has been open for ${Math.round(probe.longestMs / 1_000)} s`)

@@ -74,7 +74,31 @@ async function runSchedule(database: LibraryDatabase, reads: Record<string, Read
   return checked
 }
 
-test('no read that begins after a commit is answered from before it, by whatever path it was written', async ({
+interface OtherProcess extends AsyncDisposable {
+  /** Adds one to the pages of the book there, and resolves when that is committed. */
+  write(path: string, id: number): Promise<void>
+}
+
+async function startOtherProcess(url: string): Promise<OtherProcess> {
+  const other = fork(new URL('../../../fixtures/data/library-writer.ts', import.meta.url), [url])
+  await once(other, 'message')
+  return {
+    async write(path, id) {
+      other.send({ path, id })
+      const [reply] = (await once(other, 'message')) as [{ ok: boolean; error?: string }]
+      expect(reply, path).toEqual({ ok: true })
+    },
+    async [Symbol.asyncDispose]() {
+      other.disconnect()
+      await once(other, 'exit')
+    },
+  }
+}
+
+/** Written to by the other process alone, while this one reads and writes the same tables. */
+const FOREIGN_BOOK = 3
+
+test('two processes write by every path: no read that begins after a commit of its own process is answered from before it, and those of the other arrive', async ({
   postgres,
   intensity,
   seed,
@@ -85,13 +109,25 @@ test('no read that begins after a commit is answered from before it, by whatever
   await seedLibrary(database)
   await database.orm.schema.execute(WRITE_PATHS_SQL)
   await database.idle()
+  await using other = await startOtherProcess(postgres.url)
   const reads = cachedReads(database)
+  const random = seededRandom(seed)
   let checked = 0
+  let foreign = 0
   const schedules = Math.ceil(1_000 * intensity)
   for (let n = 0; n < schedules; n += 1) {
     // The columns are small integers: start over before they run out.
     if (n % 100 === 0) await database.query('update books set pages = 0')
-    checked += await runSchedule(database, reads, seed + n)
+    if (n % 100 === 0) foreign = 0
+    const path = pick(random, Object.keys(WRITE_PATHS))
+    for (const read of Object.values(reads)) await read(FOREIGN_BOOK)
+    const [count] = await Promise.all([runSchedule(database, reads, seed + n), other.write(path, FOREIGN_BOOK)])
+    checked += count
+    foreign += 1
+    for (const [name, read] of Object.entries(reads)) {
+      const message = `seed ${seed + n}: ${path} of the other process, read by ${name}`
+      await expect.poll(() => read(FOREIGN_BOOK), { message, intervals: [1, 2, 5, 10] }).toBe(foreign)
+    }
   }
   const { cacheHits } = database.stats().queryPerformance
   test.info().annotations.push({ type: 'schedules', description: `${schedules}, ${checked} reads, ${cacheHits} hits` })
@@ -108,24 +144,16 @@ test('a write of another process is seen as soon as its message arrives, by what
   await database.orm.schema.execute(WRITE_PATHS_SQL)
   await database.query('update books set pages = 0')
   await database.idle()
-  const other = fork(new URL('../../../fixtures/data/library-writer.ts', import.meta.url), [postgres.url])
-  try {
-    await once(other, 'message')
-    const reads = cachedReads(database)
-    let expected = 0
-    for (const path of Object.keys(WRITE_PATHS)) {
-      for (const read of Object.values(reads)) await read(1)
-      other.send({ path, id: 1 })
-      const [reply] = (await once(other, 'message')) as [{ ok: boolean; error?: string }]
-      expect(reply, path).toEqual({ ok: true })
-      expected += 1
-      for (const [name, read] of Object.entries(reads)) {
-        await expect.poll(() => read(1), { message: `${path}, read by ${name}`, intervals: [2, 5, 10] }).toBe(expected)
-      }
+  await using other = await startOtherProcess(postgres.url)
+  const reads = cachedReads(database)
+  let expected = 0
+  for (const path of Object.keys(WRITE_PATHS)) {
+    for (const read of Object.values(reads)) await read(1)
+    await other.write(path, 1)
+    expected += 1
+    for (const [name, read] of Object.entries(reads)) {
+      await expect.poll(() => read(1), { message: `${path}, read by ${name}`, intervals: [2, 5, 10] }).toBe(expected)
     }
-  } finally {
-    other.disconnect()
-    await once(other, 'exit')
   }
 })
 

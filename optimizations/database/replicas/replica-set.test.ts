@@ -59,6 +59,7 @@ test('of several the one least behind is chosen, and one too far behind or silen
   silent.position = new Error('gone')
   await clock.advance(10)
   expect(set.lags).toEqual([100, 1_500, null])
+  expect(set.complaints).toEqual(['replica 2 is 1500 bytes behind', 'replica 3 does not answer'])
   expect(set.choose(TABLES)).toBe('replica 0')
   near.position = new Error('gone too')
   await clock.advance(10)

@@ -67,6 +67,14 @@ export class ReplicaSet<Pool> {
     return this.#replicas.map(({ isHealthy, lagBytes }) => (isHealthy ? Number(lagBytes) : null))
   }
 
+  /** What keeps replicas from being asked, in words. */
+  get complaints(): readonly string[] {
+    return this.#replicas.flatMap(({ isHealthy, lagBytes }, index) => {
+      if (!isHealthy) return [`replica ${index + 1} does not answer`]
+      return lagBytes > this.#options.maxLagBytes ? [`replica ${index + 1} is ${lagBytes} bytes behind`] : []
+    })
+  }
+
   async start(): Promise<void> {
     if (this.#replicas.length > 0) await this.#poll()
   }

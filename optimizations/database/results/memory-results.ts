@@ -45,6 +45,10 @@ export class MemoryResults {
     this.#kept = new LRUCache({ maxSize: options.maxBytes, maxEntrySize: options.maxBytes / 16 })
   }
 
+  get isTrusted(): boolean {
+    return this.#deps.isTrusted()
+  }
+
   get bytes(): number {
     return this.#kept.calculatedSize
   }

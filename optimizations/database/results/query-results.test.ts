@@ -42,7 +42,8 @@ async function setUp(store: ResultCache | null, fields: Answer['fields'] = []) {
   const clock = new ManualClock()
   const background = new BackgroundTasks(() => undefined, clock)
   const versions = new TableVersions(() => clock.monotonic())
-  const memory = new MemoryResults({ clock, versions, isTrusted: () => true }, { maxBytes: 1_600_000 })
+  const hearing = { isOn: true }
+  const memory = new MemoryResults({ clock, versions, isTrusted: () => hearing.isOn }, { maxBytes: 1_600_000 })
   const statistics = new QueryStatistics({ maxFingerprints: 10, slowAfterMs: 500 })
   const catalog = new SchemaCatalog()
   const known: readonly object[][] = [
@@ -68,7 +69,7 @@ async function setUp(store: ResultCache | null, fields: Answer['fields'] = []) {
     }
     return (await results.read(call, wanted, run)).rows
   }
-  return { results, versions, background, read, runs: () => runs, statistics }
+  return { results, versions, background, read, hearing, runs: () => runs, statistics }
 }
 
 test('a store that is handed over keeps the rows under the tags of their tables', async () => {
@@ -100,6 +101,16 @@ test('until the store has confirmed an invalidation it is not asked about these 
   slow.resolve()
   await background.idle()
   expect(await read('select n from a', [{ n: 3 }])).toEqual([{ n: 3 }])
+})
+
+test('while the writes of others cannot be heard, a store is neither asked nor filled', async () => {
+  const store = new MapCache()
+  const { read, hearing } = await setUp(store)
+  await read('select n from a', [{ n: 1 }])
+  hearing.isOn = false
+  expect(await read('select n from a', [{ n: 2 }])).toEqual([{ n: 2 }])
+  await read('select n from b')
+  expect(store.entries.size).toBe(1)
 })
 
 test('secrets are kept in no store, whether the text or only the answer shows them', async () => {

@@ -71,7 +71,8 @@ export class QueryResults {
       const { command, rowCount, rows } = answer
       return { command, rowCount, rows, isFlat: rows.every(isFlatRow), isKeepable: this.#mayKeep(answer, tables) }
     }
-    const isStored = store !== null && ![...tables, EVERYTHING_TAG].some((table) => this.#unconfirmed.has(table))
+    const isConfirmed = ![...tables, EVERYTHING_TAG].some((table) => this.#unconfirmed.has(table))
+    const isStored = store !== null && memory.isTrusted && isConfirmed
     const kept = isStored
       ? await this.#readStored(store, { key, tables, ttlMs }, load)
       : await memory.getOrLoad(

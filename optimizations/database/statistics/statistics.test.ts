@@ -126,7 +126,7 @@ test('repetition is counted for each request by itself, and only for reads', () 
   expect(repeated.found).toBe(1)
 })
 
-test('columns are read from filters and joins of sequential scans, and not where an OR would defeat an index', () => {
+test('columns are read from the conditions of scans and of joins, and not where an OR would defeat an index', () => {
   const scan = (more: Partial<PlanNode>): PlanNode => ({
     'Node Type': 'Seq Scan',
     'Relation Name': 't',
@@ -139,7 +139,9 @@ test('columns are read from filters and joins of sequential scans, and not where
   ])
   expect(scannedByColumns(scan({ Filter: '((a = $1) OR (b = $2))' }))).toEqual([])
   expect(scannedByColumns(scan({}))).toEqual([])
-  expect(scannedByColumns(scan({ 'Node Type': 'Index Scan', Filter: '(a = $1)' }))).toEqual([])
+  expect(scannedByColumns(scan({ 'Node Type': 'Result', Filter: '(a = $1)' }))).toEqual([])
+  const indexed = { 'Node Type': 'Bitmap Heap Scan', 'Recheck Cond': '(u.c = a)', Filter: '(b > 5)' }
+  expect(scannedByColumns(scan(indexed))).toEqual([{ table: 't', columns: ['a', 'b'] }])
   const join: PlanNode = {
     'Node Type': 'Hash Join',
     'Hash Cond': '(t.u_id = u.id)',
