@@ -69,6 +69,7 @@ function createStarters(
   { registry, findings, rateBudget, queryResults, onCache }: Parts,
 ): ServiceStarters {
   const { optimize } = options
+  const background = new BackgroundTasks(onError)
   return {
     cache: async () => {
       // An earlier start may have left its metrics.
@@ -78,7 +79,6 @@ function createStarters(
       return currentRequest === undefined ? cache : createScopedCache(cache, currentRequest)
     },
     database: async () => {
-      const background = new BackgroundTasks(onError)
       const kept = queryResults === undefined ? {} : { resultCache: queryResults }
       const settings = { ...options.database, optimize: optimize.database }
       const database = await startDatabase(settings, { background, events: findings.events, ...kept })
@@ -86,7 +86,8 @@ function createStarters(
     },
     publisher: async (outbox) => {
       if (!optimize.pusher) return createPlainPublisher(options.pusher.app)
-      await rateBudget?.start()
+      // Beside the start: until it is connected this process keeps to the limit by itself.
+      if (rateBudget !== undefined) background.run('pusher.rate-budget', () => rateBudget.start())
       return startPublisher(options.pusher, { outbox, onError, sharedRateLimit: rateBudget })
     },
   }
