@@ -10,22 +10,35 @@ const onCi = process.env['CI'] !== undefined
 /** Drawn once for a run: the workers, which read this file too, inherit it. */
 process.env['SEED'] ??= String(randomInt(2 ** 31))
 
-/** What was asked for by `--project`, in both of its spellings; empty for a whole run. */
-function askedProjects(words: readonly string[]): string[] {
-  const asked: string[] = []
+/** What stands behind an option of the command line, in both of its spellings. */
+function valuesOf(option: string, words: readonly string[]): string[] {
+  const values: string[] = []
   for (const [index, word] of words.entries()) {
-    if (word.startsWith('--project=')) asked.push(word.slice('--project='.length))
-    if (word !== '--project') continue
-    for (const name of words.slice(index + 1)) {
-      if (name.startsWith('-')) break
-      asked.push(name)
+    if (word.startsWith(`${option}=`)) values.push(word.slice(option.length + 1))
+    if (word !== option) continue
+    for (const value of words.slice(index + 1)) {
+      if (value.startsWith('-')) break
+      values.push(value)
     }
   }
-  return asked
+  return values
 }
 
 const functional = ['unit', 'architecture', 'integration', 'realtime', 'browser', 'resilience']
-const asked = askedProjects(process.argv)
+
+/** The markers of the specification, and the projects whose tests they are on. */
+const MARKERS: Readonly<Record<string, readonly string[]>> = {
+  '@unit': ['unit', 'architecture'],
+  '@integration': ['integration', 'realtime', 'browser', 'resilience'],
+  '@performance': ['performance'],
+}
+/** Playwright puts a tag on all tests or on single ones: those of a marker that is asked for get it here. */
+const askedMarkers = [...valuesOf('--grep', process.argv), ...valuesOf('-g', process.argv)].flatMap((pattern) =>
+  Object.keys(MARKERS).filter((marker) => pattern.includes(marker)),
+)
+const marked = askedMarkers.flatMap((marker) => MARKERS[marker] ?? [])
+/** Empty for a whole run. */
+const asked = [...valuesOf('--project', process.argv), ...marked]
 
 /**
  * A measurement has the machine to itself: after everything else in a whole run, by itself when asked for by name.
@@ -54,7 +67,35 @@ const spec = (name: string, options: Partial<Project<Options>> = {}): Project<Op
   ...options,
 })
 
+const projects: Project<Options>[] = [
+  {
+    name: 'unit',
+    testDir: '.',
+    testMatch: ['optimizations/**/*.test.ts', 'server/**/*.test.ts', 'fixtures/**/*.test.ts'],
+  },
+  spec('architecture'),
+  spec('integration'),
+  spec('realtime'),
+  spec('browser'),
+  spec('resilience'),
+  spec('performance', {
+    workers: 1,
+    fullyParallel: false,
+    timeout: 300_000,
+    dependencies: beforeMeasuring,
+    use: { databaseProfile: 'measurement' },
+  }),
+  spec('soak', {
+    workers: 1,
+    fullyParallel: false,
+    timeout: 3_600_000,
+    use: { databaseProfile: 'measurement' },
+    dependencies: ['performance'].filter((name) => asked.includes(name)),
+  }),
+]
+
 export default defineConfig<Options>({
+  tag: askedMarkers,
   testMatch: '**/*.spec.ts',
   globalSetup: './fixtures/playwright/global-setup.ts',
   fullyParallel: true,
@@ -77,30 +118,5 @@ export default defineConfig<Options>({
     ['./fixtures/measurement/report/measurement-reporter.ts', { jobSummary: process.env['GITHUB_STEP_SUMMARY'] }],
     ['./fixtures/playwright/counts-reporter.ts'],
   ],
-  projects: [
-    {
-      name: 'unit',
-      testDir: '.',
-      testMatch: ['optimizations/**/*.test.ts', 'server/**/*.test.ts', 'fixtures/**/*.test.ts'],
-    },
-    spec('architecture'),
-    spec('integration'),
-    spec('realtime'),
-    spec('browser'),
-    spec('resilience'),
-    spec('performance', {
-      workers: 1,
-      fullyParallel: false,
-      timeout: 300_000,
-      dependencies: beforeMeasuring,
-      use: { databaseProfile: 'measurement' },
-    }),
-    spec('soak', {
-      workers: 1,
-      fullyParallel: false,
-      timeout: 3_600_000,
-      use: { databaseProfile: 'measurement' },
-      dependencies: ['performance'].filter((name) => asked.includes(name)),
-    }),
-  ],
+  projects: projects.filter(({ name = '' }) => marked.length === 0 || marked.includes(name)),
 })
