@@ -137,6 +137,18 @@ test("another client's write is dropped from the memory of every process", async
   for (const worker of workers) await expect.poll(() => worker.peek(key)).toBeUndefined()
 })
 
+test('an announcement of another release, which cannot be understood, empties memory', async ({ redis }) => {
+  const namespace = `p-${randomUUID()}`
+  await using worker = await CacheWorker.start({ url: redis.url, namespace, ...PATIENT }, async () => 1)
+  const key = cacheKey('row')
+  await remember(worker, key)
+  const other = new Redis(redis.url)
+  const database = Number(new URL(redis.url).pathname.slice(1))
+  expect(await other.publish(`${namespace}@${database}:announce`, 'not of this release')).toBe(1)
+  other.disconnect()
+  await expect.poll(() => worker.peek(key)).toBeUndefined()
+})
+
 test('no operation of the cache ever sends KEYS, or a command that empties more than its own', async ({ redis }) => {
   const raw = new Redis(redis.url)
   await raw.config('RESETSTAT')
