@@ -35,7 +35,8 @@ for (const [what, method, body] of [
   }) => {
     const { token, userId } = await app.session('student1')
     // What somebody has read before would not be asked for.
-    await (await app.signIn('admin')).delete(`/api/v1/admin/cache/tags/user:${userId}:work`)
+    const dropped = await (await app.signIn('admin')).delete(`/api/v1/admin/cache/tags/user:${userId}:work`)
+    expect(dropped.status).toBe(200)
     const waiting = async (): Promise<number> => (await sql<{ n: number }>(WAITING))[0]?.n ?? -1
     await using _locked = await lockTable('lesson_progress')
     const leaving = new AbortController()
