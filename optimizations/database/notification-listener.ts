@@ -40,12 +40,6 @@ export class NotificationListener implements AsyncDisposable {
     return this.#connected
   }
 
-  /** The server process that serves this listener; undefined while it is away. */
-  get processId(): number | undefined {
-    const pid: unknown = this.#client === null ? undefined : Reflect.get(this.#client, 'processID')
-    return typeof pid === 'number' ? pid : undefined
-  }
-
   /** Connects once and rejects when that fails; from then on it reconnects by itself until stopped. */
   async start(): Promise<void> {
     await this.#connect()

@@ -62,13 +62,12 @@ export class ReadLanes {
     return this.#run(best, work)
   }
 
-  /** A lane broke; answers whether it was one of these. */
-  forget(connection: PooledConnection): boolean {
+  /** A connection broke: it may have been one of these. */
+  forget(connection: PooledConnection): void {
     const lane = this.#lanes.find((one) => one.connection === connection)
-    if (lane === undefined) return false
+    if (lane === undefined) return
     lane.connection = null
     this.#plan()
-    return true
   }
 
   async stop(): Promise<void> {

@@ -75,11 +75,6 @@ export class MemoryResults {
     return await this.#load(key, load)
   }
 
-  clear(): void {
-    this.#kept.clear()
-    this.#flights.clear()
-  }
-
   async #load<T>(key: string, load: () => Promise<LoadedResult<T>>): Promise<T> {
     const { clock, versions, isTrusted } = this.#deps
     const since = versions.now()

@@ -19,10 +19,6 @@ export class AutoExplain {
     this.#slowAfterMs = slowAfterMs
   }
 
-  get isAvailable(): boolean {
-    return this.#isAvailable
-  }
-
   async setUp(connection: PooledConnection): Promise<void> {
     if (!this.#isAvailable) return
     const settings = [

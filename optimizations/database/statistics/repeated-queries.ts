@@ -24,10 +24,6 @@ export class RepeatedQueries {
     this.#report = report
   }
 
-  get found(): number {
-    return this.#reported.size
-  }
-
   count(context: RequestContext | null, { kind, fingerprint }: SqlAnalysis): void {
     if (context === null || kind !== 'read') return
     context.fingerprints ??= new Map()

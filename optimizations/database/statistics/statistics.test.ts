@@ -107,10 +107,10 @@ test('a role that may not load auto_explain is asked once, and a lost connection
     }) as never
   const explainer = new AutoExplain(500)
   await expect(explainer.setUp(connection(true))).rejects.toThrow('denied')
-  expect(explainer.isAvailable).toBe(true)
+  expect(asked).toBe(1)
   await explainer.setUp(connection(false))
   await explainer.setUp(connection(false))
-  expect([explainer.isAvailable, asked]).toEqual([false, 2])
+  expect(asked).toBe(2)
 })
 
 test('repetition is counted for each request by itself, and only for reads', () => {
@@ -123,7 +123,6 @@ test('repetition is counted for each request by itself, and only for reads', () 
   expect(found).toEqual([])
   for (const context of [one, one, other]) repeated.count(context, read)
   expect(found).toMatchObject([{ requestId: 'one' }])
-  expect(repeated.found).toBe(1)
 })
 
 test('columns are read from the conditions of scans and of joins, and not where an OR would defeat an index', () => {
