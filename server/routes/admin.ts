@@ -5,7 +5,7 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
 import type { Principal } from '#server/http/request-context.ts'
-import { Count, Stamp } from './schemas.ts'
+import { Count, Stamp } from '#server/schemas/values.ts'
 
 // Whatever a tag may be called in this application: a kind, ids, and colons between them.
 const TagParams = z.object({ tag: z.string().regex(/^[\w:.-]{1,200}$/, 'is not a tag') })

@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import { ASSESSMENT_KINDS, ASSESSMENT_STATUSES, QUESTION_TYPES } from '#server/entities/assessment.ts'
-import { SUBMISSION_STATUSES } from '#server/entities/submission.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { parseHeaders } from '#server/http/validate.ts'
 import type { AssessmentReader } from '#server/services/assessments.ts'
 import type { SubmissionService } from '#server/services/submissions.ts'
-import { Count, IdParams, Percent, prose, Stamp, text, Version } from './schemas.ts'
-
-const AnswerValue = z.union([prose(10_000), z.number(), z.boolean(), z.array(text(1_000)).max(50)])
+import { Answers, AnswerValue, SubmissionView } from '#server/schemas/submission.ts'
+import { Count, IdParams, Percent, Stamp, Version } from '#server/schemas/values.ts'
 
 const details = defineOperation({
   method: 'get',
@@ -78,20 +76,8 @@ const submit = defineOperation({
   summary: 'Hand in an attempt; with an Idempotency-Key as often as it takes until you know that it arrived',
   params: IdParams,
   headers: SubmissionHeaders,
-  body: z.strictObject({ answers: z.array(z.strictObject({ questionId: z.uuid(), answer: AnswerValue })).max(200) }),
-  reply: z.object({
-    id: z.uuid(),
-    assessmentId: z.uuid(),
-    attemptNo: Count,
-    attemptsLeft: Count,
-    status: z.enum(SUBMISSION_STATUSES),
-    score: Count,
-    maxScore: Count,
-    percent: Percent.nullable(),
-    passed: z.boolean().nullable(),
-    xpAwarded: Count,
-    submittedAt: Stamp,
-  }),
+  body: z.strictObject({ answers: Answers }),
+  reply: SubmissionView,
   statuses: [201, 200],
   problems: [403, 404, 409, 422],
 })

@@ -3,46 +3,15 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { ClassService } from '#server/services/classes.ts'
 import type { EnrollmentService } from '#server/services/enrollments.ts'
-import { Count, GradeLevel, IdParams, page, PageQuery, Percent, prose, Stamp, text, Version } from './schemas.ts'
-
-const SchoolClass = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  subject: z.string(),
-  gradeLevel: GradeLevel,
-  room: z.string().nullable(),
-  schedule: z.string().nullable(),
-  description: z.string().nullable(),
-  maxStudents: Count,
-  isActive: z.boolean(),
-  teacher: z.object({ id: z.uuid(), displayName: z.string() }),
-  studentCount: Count,
-  version: Version,
-})
-
-const MaxStudents = z.number().int().min(1).max(1_000)
-
-const ClassFields = z.strictObject({
-  name: text(200),
-  subject: text(100),
-  gradeLevel: GradeLevel,
-  room: text(100).nullable().optional(),
-  schedule: text(200).nullable().optional(),
-  description: prose(5_000).nullable().optional(),
-  maxStudents: MaxStudents.optional(),
-  teacherId: z.uuid().optional(),
-})
+import { ClassChange, ClassFields, ClassFilter, ClassView, EnrollmentResult } from '#server/schemas/class.ts'
+import { Count, IdParams, page, Percent, Stamp } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/classes',
   summary: 'The classes that you may see, by name',
-  query: z.strictObject({
-    subject: text(100).optional(),
-    grade: z.coerce.number().int().min(1).max(12).optional(),
-    ...PageQuery,
-  }),
-  reply: page(SchoolClass),
+  query: ClassFilter,
+  reply: page(ClassView),
   problems: [403],
 })
 
@@ -51,7 +20,7 @@ const details = defineOperation({
   path: '/classes/:id',
   summary: 'A class',
   params: IdParams,
-  reply: SchoolClass,
+  reply: ClassView,
   problems: [404],
 })
 
@@ -82,7 +51,7 @@ const create = defineOperation({
   path: '/classes',
   summary: 'Create a class',
   body: ClassFields,
-  reply: SchoolClass,
+  reply: ClassView,
   statuses: [201],
   problems: [403],
 })
@@ -92,8 +61,8 @@ const change = defineOperation({
   path: '/classes/:id',
   summary: 'Change a class, as long as its version is the one that you saw',
   params: IdParams,
-  body: ClassFields.partial().extend({ version: Version, isActive: z.boolean().optional() }),
-  reply: SchoolClass,
+  body: ClassChange,
+  reply: ClassView,
   problems: [403, 404, 409],
 })
 
@@ -106,13 +75,7 @@ const enroll = defineOperation({
     z.strictObject({ studentId: z.uuid() }),
     z.strictObject({ studentIds: z.array(z.uuid()).min(1).max(100) }),
   ]),
-  reply: z.object({
-    classId: z.uuid(),
-    enrolled: z.array(z.uuid()),
-    alreadyEnrolled: z.array(z.uuid()),
-    studentCount: Count,
-    maxStudents: Count,
-  }),
+  reply: EnrollmentResult,
   problems: [403, 404, 409],
 })
 

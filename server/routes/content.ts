@@ -1,47 +1,15 @@
-import { z } from 'zod'
-import { CONTENT_STATUSES } from '#server/entities/content-item.ts'
-import { DIFFICULTIES } from '#server/entities/lesson.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { ContentService } from '#server/services/content.ts'
-import { Count, FreeForm, GradeLevel, IdParams, page, PageQuery, Stamp, text, Version } from './schemas.ts'
-
-const Summary = z.object({
-  id: z.uuid(),
-  creatorId: z.uuid(),
-  title: z.string(),
-  contentType: z.string(),
-  subject: z.string(),
-  gradeLevel: GradeLevel,
-  difficulty: z.enum(DIFFICULTIES),
-  status: z.enum(CONTENT_STATUSES),
-  viewCount: Count,
-  publishedAt: Stamp.nullable(),
-  version: Version,
-})
-const Content = Summary.extend({ data: z.record(z.string(), z.unknown()) })
-
-const ContentFields = z.strictObject({
-  title: text(200),
-  contentType: text(40),
-  subject: text(100),
-  gradeLevel: GradeLevel,
-  difficulty: z.enum(DIFFICULTIES),
-  data: FreeForm,
-})
+import { ContentChange, ContentFields, ContentFilter, ContentSummary, ContentView } from '#server/schemas/content.ts'
+import { Count, IdParams, page } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/content',
   summary: 'Content by title: students find what is published, teachers their own too, admins everything',
-  query: z.strictObject({
-    search: text(100).optional(),
-    subject: text(100).optional(),
-    grade: z.coerce.number().int().min(1).max(12).optional(),
-    status: z.enum(CONTENT_STATUSES).optional(),
-    ...PageQuery,
-  }),
-  reply: page(Summary).extend({ total: Count }),
+  query: ContentFilter,
+  reply: page(ContentSummary).extend({ total: Count }),
   problems: [403],
 })
 
@@ -50,7 +18,7 @@ const details = defineOperation({
   path: '/content/:id',
   summary: 'A piece of content',
   params: IdParams,
-  reply: Content,
+  reply: ContentView,
   problems: [403, 404],
 })
 
@@ -59,7 +27,7 @@ const create = defineOperation({
   path: '/content',
   summary: 'Create a draft',
   body: ContentFields,
-  reply: Content,
+  reply: ContentView,
   statuses: [201],
   problems: [403],
 })
@@ -69,11 +37,8 @@ const change = defineOperation({
   path: '/content/:id',
   summary: 'Change content of your own, as long as its version is the one that you saw',
   params: IdParams,
-  body: ContentFields.partial().extend({
-    version: Version,
-    status: z.enum(['draft', 'pending', 'approved', 'rejected', 'archived']).optional(),
-  }),
-  reply: Content,
+  body: ContentChange,
+  reply: ContentView,
   problems: [403, 404, 409],
 })
 
@@ -82,7 +47,7 @@ const publish = defineOperation({
   path: '/content/:id/publish',
   summary: 'Show content of your own to everybody',
   params: IdParams,
-  reply: Content,
+  reply: ContentView,
   problems: [403, 404, 409],
 })
 

@@ -4,7 +4,7 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { DashboardService } from '#server/services/dashboard.ts'
 import type { ReportService } from '#server/services/reports.ts'
-import { Count, GradeLevel, Percent, Stamp } from './schemas.ts'
+import { Count, GradeLevel, Percent, Stamp } from '#server/schemas/values.ts'
 
 /** What a part holds, or that it could not be had. */
 const part = (data: z.ZodType) =>

@@ -3,7 +3,7 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { PERIODS } from '#server/services/leaderboard/board.ts'
 import type { Leaderboard } from '#server/services/leaderboard/leaderboard.ts'
-import { Count } from './schemas.ts'
+import { Count } from '#server/schemas/values.ts'
 
 const view = defineOperation({
   method: 'get',

@@ -1,26 +1,17 @@
 import { z } from 'zod'
 import { DIFFICULTIES } from '#server/entities/lesson.ts'
-import { PROGRESS_STATUSES } from '#server/entities/lesson-progress.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { LessonReader } from '#server/services/lessons.ts'
 import type { ProgressService } from '#server/services/progress.ts'
-import { Count, IdParams, Percent, Stamp, Version } from './schemas.ts'
-
-const Progress = z.object({
-  percent: Percent,
-  timeSpentSec: Count,
-  status: z.enum(PROGRESS_STATUSES),
-  completedAt: Stamp.nullable(),
-})
+import { LessonSummary, ProgressReport, ProgressView } from '#server/schemas/lesson.ts'
+import { Count, IdParams, Percent, Stamp, Version } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/lessons',
   summary: 'The first hundred lessons that you may see, by class and order',
-  reply: z.object({
-    lessons: z.array(z.object({ id: z.uuid(), classId: z.uuid(), className: z.string(), title: z.string() })),
-  }),
+  reply: z.object({ lessons: z.array(LessonSummary) }),
   problems: [403],
 })
 
@@ -42,7 +33,7 @@ const details = defineOperation({
     isPublished: z.boolean(),
     publishedAt: Stamp.nullable(),
     version: Version,
-    progress: Progress.nullable(),
+    progress: ProgressView.nullable(),
   }),
   problems: [404],
 })
@@ -69,8 +60,8 @@ const report = defineOperation({
   path: '/lessons/:id/progress',
   summary: 'Report how far you got; what was reached before stays reached',
   params: IdParams,
-  body: z.strictObject({ percent: Percent, timeSpentSec: Count }),
-  reply: Progress.extend({ lessonId: z.uuid() }),
+  body: ProgressReport,
+  reply: ProgressView.extend({ lessonId: z.uuid() }),
   problems: [403, 404],
 })
 

@@ -2,24 +2,15 @@ import { z } from 'zod'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { NotificationService } from '#server/services/notifications.ts'
-import { Count, page, PageQuery, Stamp } from './schemas.ts'
+import { NotificationView } from '#server/schemas/notification.ts'
+import { Count, page, PageQuery } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/notifications',
   summary: 'Your notifications, the newest first, and how many of all are unread',
   query: z.strictObject(PageQuery),
-  reply: page(
-    z.object({
-      id: z.uuid(),
-      title: z.string(),
-      message: z.string(),
-      kind: z.string(),
-      data: z.record(z.string(), z.unknown()),
-      readAt: Stamp.nullable(),
-      createdAt: Stamp,
-    }),
-  ).extend({ unread: Count }),
+  reply: page(NotificationView).extend({ unread: Count }),
 })
 
 const markRead = defineOperation({

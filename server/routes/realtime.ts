@@ -7,7 +7,7 @@ import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
 import type { Viewer } from '#server/services/class-access.ts'
 import type { TriggerService } from '#server/services/triggers.ts'
-import { FreeForm } from './schemas.ts'
+import { FreeForm } from '#server/schemas/values.ts'
 
 // pusher-js sends a form unless told otherwise; both forms carry the same names.
 const FORMS = ['application/x-www-form-urlencoded', 'application/json'] as const

@@ -6,50 +6,14 @@ import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizat
 import { Enrollment } from '#server/entities/enrollment.ts'
 import { SchoolClass } from '#server/entities/school-class.ts'
 import { User } from '#server/entities/user.ts'
+import type { ClassChange, ClassFields, ClassFilter, ClassView } from '#server/schemas/class.ts'
 import { cacheTags } from './cache-tags.ts'
 import { classChannel } from './channel-names.ts'
 import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
 import { encode, type Encoded } from './encoded.ts'
 import { notFound, ServiceError } from './errors.ts'
-import { pageOf, parseCursor, type PageRequest } from './page.ts'
+import { pageOf, parseCursor } from './page.ts'
 import { iso } from './stamps.ts'
-
-export interface ClassView {
-  readonly id: string
-  readonly name: string
-  readonly subject: string
-  readonly gradeLevel: number
-  readonly room: string | null
-  readonly schedule: string | null
-  readonly description: string | null
-  readonly maxStudents: number
-  readonly isActive: boolean
-  readonly teacher: { readonly id: string; readonly displayName: string }
-  readonly studentCount: number
-  readonly version: number
-}
-
-/** What people write of a class. */
-export interface ClassFields {
-  readonly name: string
-  readonly subject: string
-  readonly gradeLevel: number
-  readonly room?: string | null | undefined
-  readonly schedule?: string | null | undefined
-  readonly description?: string | null | undefined
-  readonly maxStudents?: number | undefined
-  /** An admin says whose class it is; a teacher's is always their own. */
-  readonly teacherId?: string | undefined
-}
-
-export type ClassChange = { readonly version: number; readonly isActive?: boolean | undefined } & {
-  readonly [Name in keyof ClassFields]?: ClassFields[Name] | undefined
-}
-
-export interface ClassFilter extends PageRequest {
-  readonly subject?: string | undefined
-  readonly grade?: number | undefined
-}
 
 export interface ClassService {
   /** A page of the classes that the viewer may see, by name. */

@@ -3,48 +3,20 @@ import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { ContentItem, type ContentStatus } from '#server/entities/content-item.ts'
+import type {
+  ContentChange,
+  ContentFields,
+  ContentFilter,
+  ContentSummary,
+  ContentView,
+} from '#server/schemas/content.ts'
 import { cacheTags } from './cache-tags.ts'
 import { CONTENT_CHANNEL } from './channel-names.ts'
 import { requireRole, type Viewer } from './class-access.ts'
 import { encode, type Encoded } from './encoded.ts'
 import { notFound, ServiceError } from './errors.ts'
-import { pageOf, parseCursor, type PageRequest } from './page.ts'
+import { pageOf, parseCursor } from './page.ts'
 import { iso } from './stamps.ts'
-
-/** What people write of an item. */
-export interface ContentFields {
-  readonly title: string
-  readonly contentType: string
-  readonly subject: string
-  readonly gradeLevel: number
-  readonly difficulty: 'easy' | 'medium' | 'hard'
-  readonly data: Readonly<Record<string, unknown>>
-}
-
-/** To `published` there is a way of its own. */
-export type SettableStatus = Exclude<ContentStatus, 'published'>
-
-export type ContentChange = {
-  readonly version: number
-  readonly status?: SettableStatus | undefined
-} & { readonly [Name in keyof ContentFields]?: ContentFields[Name] | undefined }
-
-export interface ContentFilter extends PageRequest {
-  /** Part of the title; letter case does not count. */
-  readonly search?: string | undefined
-  readonly subject?: string | undefined
-  readonly grade?: number | undefined
-  readonly status?: ContentStatus | undefined
-}
-
-export interface ContentView extends ContentFields {
-  readonly id: string
-  readonly creatorId: string
-  readonly status: ContentStatus
-  readonly viewCount: number
-  readonly publishedAt: string | null
-  readonly version: number
-}
 
 export interface ContentService {
   /** A page by title, with the number of all matches. Students see what is published, teachers their own too. */
@@ -80,7 +52,7 @@ const LIST_SQL = `select ${COLUMNS} from content_items where ${MATCHES}
 const COUNT = 'content count'
 const COUNT_SQL = `select count(*)::int as total from content_items where ${MATCHES}`
 
-const FOR_ADMINS: ReadonlySet<SettableStatus> = new Set(['approved', 'rejected'])
+const FOR_ADMINS: ReadonlySet<ContentStatus> = new Set(['approved', 'rejected'])
 
 /** `%` and `_` of the search mean themselves. */
 const contains = (search: string): string => `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
@@ -143,7 +115,7 @@ export function createContentService(
       const owner = viewer.role === 'teacher' ? viewer.id : null
       const fetch = async (): Promise<Encoded> => {
         const [rows, [count]] = await Promise.all([
-          statements.execute<ContentView>(LIST, [isAdmin, owner, ...filter, ...after, limit + 1]),
+          statements.execute<ContentSummary>(LIST, [isAdmin, owner, ...filter, ...after, limit + 1]),
           statements.execute<{ total: number }>(COUNT, [isAdmin, owner, ...filter]),
         ])
         const views = rows.map((row) => ({ ...row, publishedAt: iso(row.publishedAt) }))

@@ -1,19 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import type { EnrollmentResult } from '#server/schemas/class.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
 import type { ClassAccess, Viewer } from './class-access.ts'
 import { notFound, ServiceError } from './errors.ts'
 import { notify, uuidArray } from './notifications.ts'
-
-export interface EnrollmentResult {
-  readonly classId: string
-  readonly enrolled: readonly string[]
-  /** Those who were in the class before. */
-  readonly alreadyEnrolled: readonly string[]
-  readonly studentCount: number
-  readonly maxStudents: number
-}
 
 export interface EnrollmentService {
   /**

@@ -3,7 +3,7 @@ import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import { Lesson } from '#server/entities/lesson.ts'
-import type { ProgressStatus } from '#server/entities/lesson-progress.ts'
+import type { LessonSummary, ProgressView } from '#server/schemas/lesson.ts'
 import { cacheTags } from './cache-tags.ts'
 import type { ClassAccess, Viewer } from './class-access.ts'
 import { requireRole } from './class-access.ts'
@@ -15,21 +15,6 @@ import { iso } from './stamps.ts'
 export interface SharedLesson extends Encoded {
   readonly classId: string
   readonly isPublished: boolean
-}
-
-export interface ProgressView {
-  readonly percent: number
-  readonly timeSpentSec: number
-  readonly status: ProgressStatus
-  readonly completedAt: string | null
-}
-
-/** A line of the list of lessons. */
-export interface LessonSummary {
-  readonly id: string
-  readonly classId: string
-  readonly className: string
-  readonly title: string
 }
 
 export interface LessonReader {

@@ -2,21 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import type { NotificationView } from '#server/schemas/notification.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
 import type { Viewer } from './class-access.ts'
 import { pageOf, parseCursor, type Page, type PageRequest } from './page.ts'
 import { iso } from './stamps.ts'
-
-export interface NotificationView {
-  readonly id: string
-  readonly title: string
-  readonly message: string
-  readonly kind: string
-  readonly data: Readonly<Record<string, unknown>>
-  readonly readAt: string | null
-  readonly createdAt: string
-}
 
 export type NewNotification = Pick<NotificationView, 'title' | 'message' | 'kind' | 'data'>
 

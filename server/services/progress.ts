@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { ProgressStatus } from '#server/entities/lesson-progress.ts'
+import type { ProgressReport, ProgressView } from '#server/schemas/lesson.ts'
 import { requireRole, type Viewer } from './class-access.ts'
 import { cacheTags } from './cache-tags.ts'
 import { classChannel, userChannel } from './channel-names.ts'
-import type { LessonReader, ProgressView } from './lessons.ts'
+import type { LessonReader } from './lessons.ts'
 import { iso } from './stamps.ts'
-
-export interface ProgressReport {
-  /** How far the student got, 0 to 100. */
-  readonly percent: number
-  /** All the time spent on the lesson so far, in seconds. */
-  readonly timeSpentSec: number
-}
 
 export interface ProgressService {
   /**

@@ -4,6 +4,7 @@ import type { EntityManager } from '#optimizations/database/database.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { AnswerValue, AssessmentStatus } from '#server/entities/assessment.ts'
 import type { SubmittedAnswer } from '#server/entities/submission.ts'
+import type { SubmissionView } from '#server/schemas/submission.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
 import { requireRole, type Viewer } from './class-access.ts'
@@ -12,21 +13,6 @@ import { awardExperience, type Earned } from './experience.ts'
 import { gradeAnswers, type GradableQuestion, type Grade } from './grading.ts'
 import type { Leaderboard } from './leaderboard/leaderboard.ts'
 import { iso } from './stamps.ts'
-
-export interface SubmissionView {
-  readonly id: string
-  readonly assessmentId: string
-  readonly attemptNo: number
-  readonly attemptsLeft: number
-  readonly status: 'submitted' | 'graded'
-  readonly score: number
-  readonly maxScore: number
-  /** null until a person has judged what cannot be graded automatically. */
-  readonly percent: number | null
-  readonly passed: boolean | null
-  readonly xpAwarded: number
-  readonly submittedAt: string
-}
 
 export interface NewSubmission {
   readonly answers: readonly SubmittedAnswer[]

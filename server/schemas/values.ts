@@ -45,6 +45,9 @@ export const Count = z.number().int().min(0).max(2_147_483_647)
 export const Version = z.number().int().min(1).max(2_147_483_647)
 export const Percent = z.number().min(0).max(100)
 
+/** From a query, where everything is text. */
+export const GradeQuery = { grade: z.coerce.number().int().min(1).max(12).optional() }
+
 /** What every list takes. */
 export const PageQuery = {
   cursor: z.string().min(1).max(512).optional(),
