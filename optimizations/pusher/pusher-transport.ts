@@ -81,7 +81,10 @@ export function createPusherTransport(app: PusherApp, options: TransportOptions,
 
   return {
     send: async (path, body) => classify(await exchange('POST', path, body)),
-    request: (method, path, params) => exchange(method, path, method === 'POST' ? '{}' : undefined, params),
+    request: async (method, path, params) => {
+      const answer = await exchange(method, path, method === 'POST' ? '{}' : undefined, params)
+      return { ...answer, status: spokenStatus(answer) }
+    },
     close: () => pool.destroy(),
   }
 }
