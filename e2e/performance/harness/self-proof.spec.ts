@@ -105,8 +105,9 @@ test('five thousand requests a second come from less than one core', { tag: '@ha
   const lagP99 = quantileOf(scheduleLags(samples).sort(), 0.99)
   const figures = `${achievedRate(samples).toFixed(0)}/s at ${(generatorCpuShare * 100).toFixed(0)} % of a core, lag P99 ${lagP99.toFixed(2)} ms`
   test.info().annotations.push({ type: 'measured', description: figures })
-  // The figures are reported, because another machine has other ones; what must hold anywhere is that all came back.
   expect(countFailures(samples)).toBe(0)
+  expect(achievedRate(samples)).toBeGreaterThan(4_950)
+  expect(generatorCpuShare).toBeLessThan(1)
   expect(samples.kind.length).toBe(15_000)
 })
 
