@@ -5,13 +5,29 @@ import type { Viewer } from '#server/services/class-access.ts'
 import type { Services } from '#server/services/services.ts'
 
 export interface WarmingPlanDeps {
-  readonly database: Pick<Database, 'query'>
+  readonly database: Pick<Database, 'query' | 'statements'>
   readonly services: Pick<Services, 'assessments' | 'classes' | 'dashboard' | 'lessons'>
   readonly requests: CurrentRequest
 }
 
 /** May read everything, and is nobody: what is kept for all is the same whoever asks for it first. */
 const READER = { id: '00000000-0000-4000-8000-000000000000', role: 'admin' } as const
+
+/** Statements for one person or thing, with as many ids: asked about nobody they answer nothing, and are prepared. */
+const BY_ID = {
+  'classes of teacher': 1,
+  'classes of student': 1,
+  class: 1,
+  'students of class': 1,
+  lesson: 1,
+  'own progress': 2,
+  'lesson statistics': 1,
+  assessment: 1,
+  'assessment statistics': 1,
+  'content item': 1,
+  'unread notifications': 1,
+  profile: 1,
+} as const
 
 const MOST_LESSONS = 200
 const MOST_CLASSES = 100
@@ -60,8 +76,17 @@ export function createWarmingPlan({ database, services, requests }: WarmingPlanD
         warm: (itemSignal) => until(itemSignal, () => read(row)),
       })),
   })
+  const prepared: WarmingGroup = {
+    name: 'prepared statements',
+    items: async () =>
+      Object.entries(BY_ID).map(([name, ids]) => ({
+        name,
+        warm: (signal) => database.statements.execute(name, Array<string>(ids).fill(READER.id), { signal }),
+      })),
+  }
   const activeUsers = rows<Viewer>(ACTIVE_USERS, MOST_USERS)
   return [
+    prepared,
     group('dashboards of active users', activeUsers, (viewer) => dashboard.overview(viewer)),
     group('lessons', rows(HOT_LESSONS, MOST_LESSONS), ({ id }) => lessons.visibleLesson(READER, id)),
     group('classes', rows(HOT_CLASSES, MOST_CLASSES), ({ id }) => classes.details(READER, id)),
