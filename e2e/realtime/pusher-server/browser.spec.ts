@@ -43,6 +43,7 @@ test('pusher-js in Chromium is authorized, receives events, and exchanges client
 })
 
 test('a page that lost its connection comes back by itself, authorized anew', async ({ page, pusher }) => {
+  test.skip(pusher.useTls, 'the proxy has no certificate for the name that is behind it')
   const channel = nameFor('private-')
   await using proxy = await startFaultProxy(pusher.url)
   const { hostname: host, port } = new URL(proxy.through(pusher.url))

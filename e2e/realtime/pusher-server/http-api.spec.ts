@@ -1,4 +1,5 @@
-import { Agent } from 'node:http'
+import http from 'node:http'
+import https from 'node:https'
 import Pusher from 'pusher'
 import { expect, test } from '#fixtures/test.ts'
 import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
@@ -7,6 +8,8 @@ import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-proce
 
 const nameFor = (prefix: string): string => `${prefix}${test.info().testId}`
 
+const originOf = ({ useTls, host, port }: PusherTarget): string => `${useTls ? 'https' : 'http'}://${host}:${port}`
+
 /** A signed request with any body and path, which the official library would not send. */
 async function request(
   target: PusherTarget,
@@ -14,8 +17,7 @@ async function request(
 ): Promise<{ status: number; text: string; headers: Headers }> {
   const fullPath = `/apps/${target.appId}${path}`
   const signed = createPublisher(target).createSignedQueryString({ method, path: fullPath, body: body ?? '' })
-  const scheme = target.useTls ? 'https' : 'http'
-  const response = await fetch(`${scheme}://${target.host}:${target.port}${fullPath}?${signed}`, {
+  const response = await fetch(`${originOf(target)}${fullPath}?${signed}`, {
     method,
     body: body ?? null,
     headers: { 'content-type': 'application/json' },
@@ -60,14 +62,15 @@ test('an accepted event answers an empty object of known length, to pages of any
 
 test('many requests go over one kept-alive connection (soketi closes each)', async ({ pusher }) => {
   let connections = 0
+  const { Agent } = pusher.useTls ? https : http
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const createConnection = agent.createConnection.bind(agent)
   agent.createConnection = (...options) => {
     connections += 1
     return createConnection(...options)
   }
-  const { appId, key, secret, host, port } = pusher
-  const publisher = new Pusher({ appId, key, secret, host, port: String(port), agent })
+  const { appId, key, secret, host, port, useTls } = pusher
+  const publisher = new Pusher({ appId, key, secret, host, port: String(port), useTLS: useTls, agent })
   for (let number = 0; number < 20; number += 1) {
     const answer = await publisher.trigger(nameFor(''), 'e', { number })
     await answer.text()
@@ -77,7 +80,7 @@ test('many requests go over one kept-alive connection (soketi closes each)', asy
 })
 
 test('a preflight is allowed without a signature (soketi knows none)', async ({ pusher }) => {
-  const url = `http://${pusher.host}:${pusher.port}/apps/${pusher.appId}/events`
+  const url = `${originOf(pusher)}/apps/${pusher.appId}/events`
   const response = await fetch(url, { method: 'OPTIONS' })
   expect(response.status).toBe(isSoketi(pusher) ? 404 : 200)
   if (!isSoketi(pusher)) expect(response.headers.get('access-control-allow-methods')).toContain('POST')
