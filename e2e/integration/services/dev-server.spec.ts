@@ -44,7 +44,9 @@ function run(directory: string, environment: Readonly<Record<string, string>>, a
       await expect
         .poll(() => find() !== undefined || program.exitCode !== null, { timeout: 25_000, message: output.join('\n') })
         .toBe(true)
-      return find()?.slice(14) ?? ''
+      const row = find()
+      if (row === undefined) throw new Error(`the dev server ended before it was up:\n${output.join('\n')}`)
+      return row.slice(14)
     },
     interrupt: async () => {
       program.kill('SIGINT')
