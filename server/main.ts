@@ -1,17 +1,18 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
 import { CurrentRequest } from '#optimizations/manager/current-request.ts'
-import type { DatabaseFinding } from '#optimizations/manager/database-findings.ts'
 import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
 import type { StopReport } from '#optimizations/manager/stop-services.ts'
+import type { WarmReport } from '#optimizations/manager/warm.ts'
 import { createApp } from '#server/app.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
 import { answerClientErrors } from '#server/http/client-error.ts'
-import { createDrain } from '#server/http/drain.ts'
+import { createDrain, type Drain } from '#server/http/drain.ts'
+import { logFinding } from '#server/http/log-finding.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
@@ -25,8 +26,6 @@ import { createWarmingPlan } from '#server/warming-plan.ts'
 const KEEP_ALIVE_MS = 75_000
 /** In front of everything that is kept in Redis. */
 const NAMESPACE = 'hotpath'
-/** A plan repeats the values that a statement came with. */
-const SQL_LITERAL = /'(?:[^']|'')*'/g
 
 /** What a person can act on, in one line; anything else is a fault of ours and keeps its stack. */
 function explainStartFailure(error: unknown, config: Config | undefined): string {
@@ -54,29 +53,22 @@ async function listen(server: Server, { host, port }: Config): Promise<string> {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}`
 }
 
-/** What somebody should look at: in full only where it can hold no value of anybody's. */
-function logFinding(logger: Logger, finding: DatabaseFinding): void {
-  const { kind, found } = finding
-  if (kind === 'slow_query') logger.warn({ ...found, plan: found.plan?.replaceAll(SQL_LITERAL, "'?'") }, 'slow query')
-  else if (kind === 'transaction_retry')
-    logger.info({ err: found.error, attempt: found.attempt }, 'transaction repeated')
-  else logger.warn({ ...found }, kind === 'leak' ? 'connection held for long' : 'query repeated within a request')
+interface Application {
+  readonly app: RequestListener
+  readonly drain: Drain
+  warm(): Promise<WarmReport>
+  /** In reverse order of use: services finish what they do, events are sent, connections close. */
+  stop(deadlineMs: number): Promise<StopReport>
 }
 
-async function run(config: Config): Promise<void> {
-  const logger = createLogger(config.logLevel)
+async function startApplication(config: Config, logger: Logger): Promise<Application> {
   const onError = (reason: string, error: unknown): void => logger.warn({ err: error }, reason)
   const requests = new CurrentRequest()
-
+  const { url, poolSize: size, poolOverflow: overflow } = config.database
   const optimizations = await startOptimizations(
     {
       cache: { url: config.redisUrl, namespace: NAMESPACE },
-      database: {
-        url: config.database.url,
-        entities,
-        applicationName: 'hotpath',
-        pool: { size: config.database.poolSize, overflow: config.database.poolOverflow },
-      },
+      database: { url, entities, applicationName: 'hotpath', pool: { size, overflow } },
       pusher: { app: config.pusher },
       optimize: config.optimize,
     },
@@ -88,26 +80,28 @@ async function run(config: Config): Promise<void> {
     { store, onError: (error) => onError('rate limits are not enforced', error) },
     config.rateLimit,
   )
-  const services = createServices({
-    optimizations,
-    pusherApp: config.pusher,
-    leaderboardStore: config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null,
-    onError,
-  })
+  const leaderboardStore = config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null
+  const services = createServices({ optimizations, pusherApp: config.pusher, leaderboardStore, onError })
   const warmingPlan = createWarmingPlan({ database: optimizations.database, services, requests })
   const drain = createDrain()
   const tokens = createAccessTokens(config.token)
-  const deps = { logger, tokens, optimizations, services, warmingPlan, drain, requests, limits }
-  const app = createApp(deps, config)
-
-  /** In reverse order of use: services finish what they do, events are sent, connections close. */
-  const stop = async (deadlineMs: number): Promise<StopReport> => {
-    await services[Symbol.asyncDispose]()
-    redis.disconnect()
-    return optimizations.stop(deadlineMs)
+  return {
+    app: createApp({ logger, tokens, optimizations, services, warmingPlan, drain, requests, limits }, config),
+    drain,
+    warm: () => optimizations.warm(warmingPlan),
+    async stop(deadlineMs) {
+      await services[Symbol.asyncDispose]()
+      redis.disconnect()
+      return optimizations.stop(deadlineMs)
+    },
   }
+}
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }, app)
+async function run(config: Config): Promise<void> {
+  const logger = createLogger(config.logLevel)
+  const application = await startApplication(config, logger)
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }
+  const server = createServer(options, application.app)
   answerClientErrors(server)
   // Before anybody can know that it listens, and ask it to end.
   const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
@@ -116,19 +110,19 @@ async function run(config: Config): Promise<void> {
   try {
     const url = await listen(server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
-    if (config.warmsOnStart) {
-      // Beside the first requests: who waits for a warm cache asks for `/health/ready` and not for this.
-      void optimizations.warm(warmingPlan).then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
-    }
   } catch (error) {
-    await stop(0)
+    await application.stop(0)
     throw error
+  }
+  if (config.warmsOnStart) {
+    // Beside the first requests: who waits for a warm cache asks for `/health/ready` and not for this.
+    void application.warm().then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
   }
 
   const signal = await asked
-  const outcome = await drain.finish(server, config.drain)
-  const { services: stopped, abandonedEvents } = await stop(config.drain.timeoutMs)
-  logger.info({ signal, outcome, services: stopped, abandonedEvents }, 'stopped')
+  const outcome = await application.drain.finish(server, config.drain)
+  const { services, abandonedEvents } = await application.stop(config.drain.timeoutMs)
+  logger.info({ signal, outcome, services, abandonedEvents }, 'stopped')
 }
 
 let config: Config | undefined
