@@ -9,7 +9,7 @@ import { analyzeSql } from './statements/sql-analysis.ts'
 import { StatementCall } from './statements/statement-call.ts'
 
 /** What becomes of a statement on one connection: a name is the answer of a server, `dead` a socket that sent nothing. */
-type Fate = string | Error | 'dead'
+type Fate = string | Error
 
 const loss = Object.assign(new Error('terminated'), { code: '57P01' })
 const failure = (code: string): Error => Object.assign(new Error(code), { code })
