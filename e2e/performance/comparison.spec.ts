@@ -1,4 +1,4 @@
-import { PUSHER_DELAY_MS, schoolTraffic } from '#fixtures/playwright/measurement-fixtures.ts'
+import { PUSHER_DELAY_MS } from '#fixtures/playwright/measurement-fixtures.ts'
 import { test } from '#fixtures/test.ts'
 
 const reads = { overview: 14, class: 12, lesson: 28, assessment: 10, content: 10, leaderboard: 8 }
@@ -7,22 +7,23 @@ const events = { trigger: 1 }
 test(`on servers of our own, with Pusher ${PUSHER_DELAY_MS} ms away, all optimisations against none: half the latency and twice the throughput`, async ({
   measure,
   plain,
-  plainTraffic,
+  traffic,
   startOwn,
   deployedUrl,
 }) => {
   test.skip(deployedUrl !== undefined, 'a deployed backend cannot be started with other switches')
   const optimised = await startOwn({ name: 'on', pusherDelayMs: PUSHER_DELAY_MS })
   const sides = [plain, optimised] as const
-  const traffic = [plainTraffic, await schoolTraffic(optimised)] as const
-  await measure.compare(sides, traffic, {
+  await measure.compare(sides, {
+    ...traffic,
     id: 'optimised.all.mix',
     title: 'All optimisations against none, the mix at 60 a second',
     load: { ratePerSecond: 60 },
     targets: { p95: 0.5 },
     stretch: { p95: 0.2 },
   })
-  await measure.compare(sides, traffic, {
+  await measure.compare(sides, {
+    ...traffic,
     id: 'optimised.all.crowd',
     title: 'All optimisations against none, reads and events of 16 users at the same time',
     weights: { ...reads, trigger: 8 },
@@ -56,19 +57,21 @@ for (const { name, id, environment, weights } of [
   test(`on servers of our own, ${name.toLowerCase()} alone against no optimisation, with 16 users at the same time`, async ({
     measure,
     plain,
-    plainTraffic,
+    traffic,
     startOwn,
     deployedUrl,
   }) => {
     test.skip(deployedUrl !== undefined, 'a deployed backend cannot be started with other switches')
     const optimised = await startOwn({ name: `on, ${id} alone`, environment, pusherDelayMs: PUSHER_DELAY_MS })
-    await measure.compare([plain, optimised], [plainTraffic, await schoolTraffic(optimised)], {
+    await measure.compare([plain, optimised], {
+      ...traffic,
       id: `optimised.${id}`,
       title: `${name} alone against none`,
       weights,
       load: { users: 16 },
-      targets: { p95: 0.5, throughput: 2 },
-      stretch: { p95: 0.2, throughput: 4 },
+      // Half and twice is what they reach together; what each is worth by itself has to show, and is reported.
+      targets: { p95: 1, throughput: 1 },
+      stretch: { p95: 0.5, throughput: 2 },
     })
   })
 }

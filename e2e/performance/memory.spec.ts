@@ -1,15 +1,15 @@
-import { schoolTraffic } from '#fixtures/playwright/measurement-fixtures.ts'
 import { test } from '#fixtures/test.ts'
 
 test('a server of our own, looked into after each collection of garbage, grows neither in heap nor in handles under the mix', async ({
   measure,
   startOwn,
+  traffic,
   deployedUrl,
 }) => {
   test.skip(deployedUrl !== undefined, 'nobody can look into a deployed backend')
   const server = await startOwn({ name: 'memory' })
   await measure.growth(server, {
-    ...(await schoolTraffic(server)),
+    ...traffic,
     id: 'memory',
     title: 'Under the mix',
     ratePerSecond: 200,

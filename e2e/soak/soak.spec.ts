@@ -1,13 +1,13 @@
-import { schoolTraffic } from '#fixtures/playwright/measurement-fixtures.ts'
 import { test } from '#fixtures/test.ts'
 
 test('for as long as it is watched, a server under the mix grows neither in heap nor in handles', async ({
   measure,
   startOwn,
+  traffic,
 }) => {
   const server = await startOwn({ name: 'soak' })
   await measure.growth(server, {
-    ...(await schoolTraffic(server)),
+    ...traffic,
     id: 'soak.memory',
     title: 'Soak under the mix',
     ratePerSecond: 200,
