@@ -142,9 +142,12 @@ test('two processes write by every path: no read that begins after a commit of i
     const path = pick(random, Object.keys(WRITE_PATHS))
     for (const read of Object.values(reads)) await read(FOREIGN_BOOK)
     const own = runSchedule(database, reads, { seed: seed + n, faults })
-    const [count] = await Promise.all([own, other.write(path, FOREIGN_BOOK)])
-    checked += count
-    foreign += 1
+    // Every second schedule is this process's alone: a message of the other would mend what this one missed.
+    if (n % 2 === 0) {
+      await other.write(path, FOREIGN_BOOK)
+      foreign += 1
+    }
+    checked += await own
     for (const [name, read] of Object.entries(reads)) {
       if (await arrives(() => read(FOREIGN_BOOK), foreign)) continue
       faults.push(`seed ${seed + n}: ${path} of the other process never reached ${name}`)
