@@ -86,17 +86,6 @@ test('a channel has one request under way at a time, so that a later one cannot 
   expect(dataOf(transport.delivered)).toEqual([0, 1, 2])
 })
 
-test('with channelEventsPerBatch 1 no two events of a channel share a request', async () => {
-  const { clock, transport, publisher } = await startPublisherRig({ latencyMs: 1, channelEventsPerBatch: 1 })
-  await publisher.publishMany(names(6).map((n) => ({ channel: `channel-${n % 2}`, event: 'counted', data: n })))
-  await clock.advance(20)
-  expect(transport.requests.map(({ events }) => events.map(({ channel }) => channel))).toEqual([
-    ['channel-0', 'channel-1'],
-    ['channel-0', 'channel-1'],
-    ['channel-0', 'channel-1'],
-  ])
-})
-
 test.describe('priorities', () => {
   test('a channel of high priority goes before those that came earlier', async () => {
     const { clock, transport, publisher } = await startPublisherRig({ latencyMs: 5, poolSize: 1, batchSize: 1 })

@@ -49,7 +49,6 @@ const schedule = fc.record({
   channels: fc.integer({ min: 1, max: 12 }),
   latencyMs: fc.integer({ min: 0, max: 20 }),
   poolSize: fc.integer({ min: 1, max: 5 }),
-  channelEventsPerBatch: fc.integer({ min: 1, max: 10 }),
 })
 
 test('whatever fails, every event ends once, what is delivered is in order, and only poison is lost', async () => {

@@ -1,7 +1,7 @@
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { PusherError } from './errors.ts'
 import type { EventOutcomeKind } from './event-outcome.ts'
-import { LaneSchedule, type LaneScheduleOptions, type Shipment } from './lane-schedule.ts'
+import { LaneSchedule, type Shipment } from './lane-schedule.ts'
 import type { PublisherStatistics } from './publisher-statistics.ts'
 import type { QueuedEvent } from './queued-event.ts'
 
@@ -12,7 +12,7 @@ import type { QueuedEvent } from './queued-event.ts'
  */
 export type FullQueuePolicy = 'refuse' | 'drop_oldest' | 'drop_newest' | 'coalesce'
 
-export interface EventQueueOptions extends LaneScheduleOptions {
+export interface EventQueueOptions {
   readonly maxQueuedEvents: number
   readonly maxQueuedBytes: number
   readonly whenFull: FullQueuePolicy
@@ -46,7 +46,7 @@ export class EventQueue {
     this.#statistics = deps.statistics
     this.#options = options
     this.#onEmpty = deps.onEmpty
-    this.#lanes = new LaneSchedule(deps, options)
+    this.#lanes = new LaneSchedule(deps)
   }
 
   /** Which events may go next. */

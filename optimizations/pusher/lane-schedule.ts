@@ -12,14 +12,6 @@ export interface Shipment {
   readonly lanes: readonly ChannelLane[]
 }
 
-export interface LaneScheduleOptions {
-  /**
-   * How many events of one channel share a request. Servers take a batch in its order; where that must not be relied
-   * on, 1 keeps the order by waiting for each answer.
-   */
-  readonly channelEventsPerBatch: number
-}
-
 /** Empty lanes are kept for their next event, which names the last one; up to so many channels. */
 const MAX_KEPT_LANES = 10_000
 
@@ -29,7 +21,6 @@ const MAX_KEPT_LANES = 10_000
  */
 export class LaneSchedule {
   readonly #clock: Clock
-  readonly #options: LaneScheduleOptions
   readonly #onReady: () => void
   readonly #lanes = new Map<string, ChannelLane>()
   /** By priority class. */
@@ -37,10 +28,9 @@ export class LaneSchedule {
   #ready = 0
   #lastTicket = 0
 
-  constructor(deps: { readonly clock: Clock; readonly onReady: () => void }, options: LaneScheduleOptions) {
+  constructor(deps: { readonly clock: Clock; readonly onReady: () => void }) {
     this.#clock = deps.clock
     this.#onReady = deps.onReady
-    this.#options = options
   }
 
   /** Events that may be sent now. */
@@ -125,7 +115,7 @@ export class LaneSchedule {
       lane.state = 'busy'
       lanes.push(lane)
       // Its head may be what makes the request fail: what comes after it is not to fail with it.
-      const room = isSuspect ? 1 : Math.min(limit - events.length, this.#options.channelEventsPerBatch)
+      const room = isSuspect ? 1 : limit - events.length
       for (let taken = 0; taken < room; taken += 1) {
         const event = lane.take()
         if (event === undefined) break

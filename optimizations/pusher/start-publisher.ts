@@ -44,7 +44,6 @@ const DEFAULTS = {
   poolSize: 5,
   batchSize: PUSHER_LIMITS.eventsPerBatch,
   batchTimeoutMs: 5,
-  channelEventsPerBatch: PUSHER_LIMITS.eventsPerBatch,
   callsPerSecond: 100,
   connectTimeoutMs: 3_000,
   requestTimeoutMs: 10_000,
