@@ -137,6 +137,33 @@ test("another client's write is dropped from the memory of every process", async
   for (const worker of workers) await expect.poll(() => worker.peek(key)).toBeUndefined()
 })
 
+test('where client tracking is not allowed, announcements keep memory true, and health says what is missing', async ({
+  redis,
+}) => {
+  const admin = new Redis(redis.url)
+  const user = `limited-${randomUUID()}`
+  await admin.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-client|tracking', '-client|kill')
+  const url = new URL(redis.url)
+  url.username = user
+  url.password = 'secret'
+  const options = { url: url.href, namespace: `p-${randomUUID()}`, ...PATIENT }
+  let row = 1
+  await using cache = await startCache(options)
+  await using worker = await CacheWorker.start(options, async () => row)
+  const key = cacheKey('row')
+  await remember(worker, key)
+  expect(await cache.health()).toMatchObject({
+    status: 'degraded',
+    reasons: ['Redis does not report writes that go past the cache'],
+    details: { isMemoryServed: true, seesForeignWrites: false },
+  })
+  row = 2
+  expect(await cache.delete(key)).toMatchObject({ acknowledged: true })
+  expect(await worker.read(key, KEPT)).toBe(2)
+  await admin.acl('DELUSER', user)
+  admin.disconnect()
+})
+
 test('an announcement of another release, which cannot be understood, empties memory', async ({ redis }) => {
   const namespace = `p-${randomUUID()}`
   await using worker = await CacheWorker.start({ url: redis.url, namespace, ...PATIENT }, async () => 1)
