@@ -1,6 +1,8 @@
 import type { ModulesContext } from '#fixtures/data/scenarios/modules.ts'
 import { test } from '#fixtures/test.ts'
 
+test.skip(({ deployedUrl }) => deployedUrl !== undefined, 'what is deployed is the whole')
+
 const scenario = new URL('../../fixtures/data/scenarios/modules.ts', import.meta.url)
 // Of the cache nobody asks for users or classes.
 const context: ModulesContext = { usernames: ['nobody'], classIds: ['none'] }

@@ -1,6 +1,8 @@
 import { PUSHER_DELAY_MS } from '#fixtures/playwright/measurement-fixtures.ts'
 import { test } from '#fixtures/test.ts'
 
+test.skip(({ deployedUrl }) => deployedUrl !== undefined, 'a deployed backend cannot be started with other switches')
+
 const reads = { overview: 14, class: 12, lesson: 28, assessment: 10, content: 10, leaderboard: 8 }
 const events = { trigger: 1 }
 
@@ -9,9 +11,7 @@ test(`on servers of our own, with Pusher ${PUSHER_DELAY_MS} ms away, all optimis
   plain,
   traffic,
   startOwn,
-  deployedUrl,
 }) => {
-  test.skip(deployedUrl !== undefined, 'a deployed backend cannot be started with other switches')
   const optimised = await startOwn({ name: 'on', pusherDelayMs: PUSHER_DELAY_MS })
   const sides = [plain, optimised] as const
   await measure.compare(sides, {
@@ -59,9 +59,7 @@ for (const { name, id, environment, weights } of [
     plain,
     traffic,
     startOwn,
-    deployedUrl,
   }) => {
-    test.skip(deployedUrl !== undefined, 'a deployed backend cannot be started with other switches')
     const optimised = await startOwn({ name: `on, ${id} alone`, environment, pusherDelayMs: PUSHER_DELAY_MS })
     await measure.compare([plain, optimised], {
       ...traffic,

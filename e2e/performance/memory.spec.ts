@@ -1,12 +1,12 @@
 import { test } from '#fixtures/test.ts'
 
+test.skip(({ deployedUrl }) => deployedUrl !== undefined, 'nobody can look into a deployed backend')
+
 test('a server of our own, looked into after each collection of garbage, grows neither in heap nor in handles under the mix', async ({
   measure,
   startOwn,
   traffic,
-  deployedUrl,
 }) => {
-  test.skip(deployedUrl !== undefined, 'nobody can look into a deployed backend')
   const server = await startOwn({ name: 'memory' })
   await measure.growth(server, {
     ...traffic,
