@@ -92,7 +92,9 @@ test('with every connection of the pool taken, requests are refused in time, and
     )
     expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([503]))
     for (const { body } of replies) {
-      expect(['request_timeout', 'pool_acquire_timeout', 'pool_queue_full']).toContain(body['code'])
+      expect(['request_timeout', 'deadline_exceeded', 'pool_acquire_timeout', 'pool_queue_full']).toContain(
+        body['code'],
+      )
     }
     expect((await client.get('/health/live')).status).toBe(200)
   } finally {

@@ -49,8 +49,10 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   pusher_unreachable: 503,
 }
 
-/** SQLSTATEs by which PostgreSQL says "not now": out of resources (class 53), shutting down, out of time. */
-const NOT_NOW = /^(53...|57P0[123]|57014)$/
+/** SQLSTATEs by which PostgreSQL says "not now": out of resources (class 53), shutting down. */
+const NOT_NOW = /^(53...|57P0[123])$/
+/** The request's time is the time limit of its statements too: the server may notice first that it is over. */
+const OUT_OF_TIME = '57014'
 
 /** Errors of the database that will pass: the same request may succeed in a moment. */
 function isOutage(error: unknown): boolean {
@@ -92,6 +94,9 @@ export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof AppError) {
     const status = STATUS_OF_CODE[error.code]
     if (status !== undefined) return build(status, error.code, error.message)
+  }
+  if (sqlStateOf(error) === OUT_OF_TIME) {
+    return build(503, 'deadline_exceeded', 'The database took longer than the request may wait.')
   }
   if (isOutage(error)) return build(503, 'database_unavailable', 'The database cannot be reached right now.')
   const fault = clientFault(error)
