@@ -39,6 +39,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
   return await runPairedBenchmark(
     {
       name: 'pusher-server',
+      services: { pusher: { provider: 'embedded', version: pusher.version } },
       cases: [
         // One at a time: a write for each socket and event, for both. Several: those of a turn go out in one write.
         pair(1, 'cpu'),
