@@ -6,7 +6,7 @@ import { test } from '#fixtures/test.ts'
 test.skip(({ deployedUrl }) => deployedUrl !== undefined, 'what is deployed is the whole')
 
 const scenario = new URL('../../fixtures/data/scenarios/modules.ts', import.meta.url)
-const RATE_PER_SECOND = 120
+const RATE_PER_SECOND = 240
 
 function modulesContext(): ModulesContext {
   const { users, classes } = seededSchool(BENCHMARK_SCHOOL)

@@ -17,7 +17,7 @@ test('an event that people send one another reaches every subscriber within 150 
     id: 'event.single.request',
     title: 'Single event, the request',
     ratePerSecond: RATE_PER_SECOND,
-    targets: { throughput: '>20/s', errors: '<1%' },
+    targets: { p95: '<150ms', throughput: '>20/s' },
   })
   await measure.delivery(await audience.deliveryOf(run), {
     id: 'event.single',
@@ -34,7 +34,7 @@ test('events that go out in batches reach their class in order and once, within 
 }) => {
   await using audience = await joinClasses(backend)
   const voidReason = await measure.quiet()
-  const delivery = await audience.reportProgress(measure.plan.repetitions)
+  const delivery = await audience.reportProgress(measure.plan.repetitions / 2)
   await measure.delivery(delivery, {
     id: 'event.batched',
     title: 'Batched event, publish to callback',
@@ -50,7 +50,7 @@ test('a subscription is authorized within 100 ms, 95 times of 100', async ({ bac
     weights: { authorization: 1 },
     id: 'event.authorization',
     title: 'Channel authorization',
-    ratePerSecond: 2 * RATE_PER_SECOND,
+    ratePerSecond: 4 * RATE_PER_SECOND,
     targets: { p95: '<100ms', throughput: '>20/s', errors: '<1%' },
     stretch: { p95: '<10ms' },
   })
@@ -70,7 +70,7 @@ test('four events to an authorization: events arrive within 120 ms and so does t
     id: 'event.mix.request',
     title: 'Events and authorizations, the request',
     ratePerSecond: RATE_PER_SECOND,
-    targets: { p95: '<120ms', throughput: '>20/s', errors: '<1%' },
+    targets: { p95: '<120ms', throughput: '>20/s' },
     stretch: { p95: '<30ms' },
   })
   const delivery = await audience.deliveryOf(run)
