@@ -5,7 +5,7 @@ const EVERY_MS = 2_000
 const KEPT = 60
 const ROUTES_SHOWN = 8
 const SVG = 'http://www.w3.org/2000/svg'
-const WIDTH = 240
+const WIDTH = 320
 const HEIGHT = 56
 
 const whole = (value) => Math.round(value).toLocaleString('en')
