@@ -80,6 +80,7 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
         {
           case: 'pipelined lanes, 4 connections, concurrency 32',
           comparedWith: 'named statements on a pg pool of 20 connections',
+          limitedBy: 'the server, whose processes share the cores with the caller',
           target: '>=1.4x',
           metric: 'wall',
           subject: concurrently(32, () => works.laneRead(any())),
