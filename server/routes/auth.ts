@@ -6,14 +6,14 @@ import { defineOperation } from '#server/http/operation.ts'
 import type { SignInService } from '#server/services/sign-in.ts'
 
 // What no name can be is refused here: PostgreSQL cannot even be asked about a NUL.
-const NAME = /^[^\p{Cc}]{1,64}$/u
+const NAME = /^[^\p{Cc}]{1,320}$/u
 
 const signIn = defineOperation({
   method: 'post',
   path: '/auth/sign-in',
   summary: 'Exchange a name and a password for a bearer token',
   body: z.strictObject({
-    username: z.string().regex(NAME, 'is not a user name'),
+    username: z.string().regex(NAME, 'is neither a user name nor an email address'),
     // The upper bound keeps a hostile password from buying a long hash.
     password: z.string().min(1).max(1_024),
   }),

@@ -26,20 +26,20 @@ const STALE_MS = TTL_MS.standard
 /** An entry has at most 255 tags; a teacher with more classes than this sees the others' changes when it expires. */
 const MOST_CLASS_TAGS = 200
 
-/** By name; `$1` is the viewer. */
+/** By name, those that the specification names by its names; `$1` is the viewer. */
 const STATEMENTS = {
-  'teacher classes': `
+  get_teacher_classes: `
     select c.id, c.name, c.subject, c.grade_level as "gradeLevel", count(e.id)::int as "studentCount"
     from school_classes c left join enrollments e on e.school_class_id = c.id and e.status = 'active'
     where c.teacher_id = $1 and c.is_active group by c.id order by c.name, c.id`,
-  'teacher assessments': `
+  get_recent_assignments: `
     select a.id, a.title, a.school_class_id as "classId", a.due_at as "dueAt", count(s.id)::int as submitted,
       count(s.id) filter (where s.status = 'graded')::int as graded
     from school_classes c join assessments a on a.school_class_id = c.id and a.status <> 'draft'
     left join submissions s on s.assessment_id = a.id
     where c.teacher_id = $1 and a.due_at between now() - interval '7 days' and now() + interval '7 days'
     group by a.id order by a.due_at, a.id`,
-  'student progress': `
+  get_student_progress: `
     select c.id as "classId", c.name, count(l.id)::int as lessons,
       count(p.id) filter (where p.status = 'completed')::int as completed,
       coalesce(avg(coalesce(p.percent, 0)), 0) as "averagePercent"
@@ -54,7 +54,7 @@ const STATEMENTS = {
     left join submissions s on s.assessment_id = a.id and s.student_id = e.student_id
     where e.student_id = $1 and e.status = 'active' and (a.due_at is null or a.due_at > now())
     group by a.id order by a.due_at nulls last, a.id limit 20`,
-  'student standing': 'select xp, level, streak_days as "streakDays" from users where id = $1',
+  get_user_dashboard_base: 'select xp, level, streak_days as "streakDays" from users where id = $1',
   'admin users': `
     select count(*) filter (where role = 'student')::int as students,
       count(*) filter (where role = 'teacher')::int as teachers, count(*)::int as "all"
@@ -78,12 +78,13 @@ export function createDashboardService({ cache, database, access, onError }: Das
     const rows = (name: StatementName) => (signal: AbortSignal) => statements.execute(name, [id], { signal })
     const dated = (name: StatementName) => async (signal: AbortSignal) => (await rows(name)(signal)).map(withDueAt)
     const one = (name: StatementName) => async (signal: AbortSignal) => (await rows(name)(signal))[0] ?? null
-    if (role === 'teacher') return { classes: rows('teacher classes'), assessments: dated('teacher assessments') }
+    if (role === 'teacher')
+      return { classes: rows('get_teacher_classes'), assessments: dated('get_recent_assignments') }
     if (role === 'admin') return { users: one('admin users'), school: one('admin school') }
     return {
-      progress: rows('student progress'),
+      progress: rows('get_student_progress'),
       assessments: dated('student assessments'),
-      standing: one('student standing'),
+      standing: one('get_user_dashboard_base'),
     }
   }
 

@@ -12,6 +12,15 @@ test('a seeded user signs in and gets a token that opens the API', async ({ app 
   expect(lessons.status).toBe(200)
 })
 
+test('a user signs in by the email address too', async ({ app }) => {
+  const reply = await app.anonymous.post('/api/v1/auth/sign-in', {
+    username: 'student1@school.example',
+    password: SEEDED_PASSWORD,
+  })
+  expect(reply.status).toBe(200)
+  expect(reply.body['user']).toMatchObject({ username: 'student1' })
+})
+
 for (const [what, username, password] of [
   ['a wrong password', 'student1', 'hotpaths'],
   ['an unknown user', 'nobody', SEEDED_PASSWORD],
