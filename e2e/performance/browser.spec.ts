@@ -56,7 +56,8 @@ test('in Chromium 95 of 100 fetches of a lesson are answered within 150 ms, by t
       }
       return took
     },
-    { authorization: `Bearer ${token}`, times: measure.plan.repetitions },
+    // They are quick, and those at the beginning depend on one another.
+    { authorization: `Bearer ${token}`, times: 4 * measure.plan.repetitions },
   )
   await measure.environment(backend)
   await measure.latencies(latencies, { id: 'browser.fetch', title: 'Chromium, fetch', targets, stretch, voidReason })

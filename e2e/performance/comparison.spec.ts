@@ -17,8 +17,8 @@ test(`on servers of our own, with Pusher ${PUSHER_DELAY_MS} ms away, all optimis
   await measure.compare(sides, {
     ...traffic,
     id: 'optimised.all.mix',
-    title: 'All optimisations against none, the mix at 100 a second',
-    load: { ratePerSecond: 100 },
+    title: 'All optimisations against none, the mix at 150 a second',
+    load: { ratePerSecond: 150 },
     targets: { p95: 0.5 },
     stretch: { p95: 0.2 },
   })

@@ -13,7 +13,7 @@ test('a server of our own, looked into after each collection of garbage, grows n
     id: 'memory',
     title: 'Under the mix',
     ratePerSecond: 200,
-    looks: 10,
+    looks: 8,
     budgets: { heap: '<8', handles: '<30' },
   })
 })
