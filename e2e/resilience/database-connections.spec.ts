@@ -40,7 +40,7 @@ test('a write whose connection is lost under way is not sent again', async ({ po
   )
   lost.catch(() => undefined)
   const kill =
-    "select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert into tries%' and state = 'active'"
+    "select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert into tries%' and wait_event = 'PgSleep'"
   await expect.poll(async () => (await killer.query(kill)).length).toBe(1)
   await expect(lost).rejects.toMatchObject({ code: '57P01' })
   expect(await database.query("select nextval('attempts')::int as n")).toEqual([{ n: 2 }])

@@ -102,6 +102,7 @@ test('before the catalog is loaded nothing is known, so nothing is kept and ever
   expect(catalog.dependsOnTime(analyzeSql('select current_date from a'))).toBe(true)
   catalog.forget()
   expect(catalog.isLoaded).toBe(false)
+  expect(catalog.tablesWritten(analyzeSql('select f(1)'))).toBe('everything')
 })
 
 test('a reading function that read what no table tells of is not kept', async () => {

@@ -131,8 +131,9 @@ export class SchemaCatalog {
   }
 
   #judgeWrite({ kind, targets, functions }: SqlAnalysis): WriteEffect {
-    const callsOwn = !this.#isLoaded ? kind !== 'read' : functions.some((name) => this.#own.has(name))
-    if (targets === null || callsOwn) return 'everything'
+    // Between two loads the functions of the earlier one still count: they have not stopped writing.
+    const callsOwn = functions.some((name) => this.#own.has(name))
+    if (targets === null || callsOwn || (!this.#isLoaded && kind !== 'read')) return 'everything'
     if (targets.length === 0) return NO_EFFECT
     const reached = new Set<string>()
     for (const table of targets) this.#reach(table, reached)
