@@ -3,7 +3,8 @@ import { openLibrary, seedLibrary } from '#fixtures/data/library-database.ts'
 import { startFaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
 import { expect, test } from '#fixtures/test.ts'
 
-const KILL = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 and state = 'idle'"
+const KILL =
+  "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = $1 and state = 'idle'"
 
 test('killing every idle backend, again and again, fails no read and no transaction', async ({
   postgres,
@@ -40,7 +41,7 @@ test('a write whose connection is lost under way is not sent again', async ({ po
   )
   lost.catch(() => undefined)
   const kill =
-    "select pg_terminate_backend(pid) from pg_stat_activity where query like 'insert into tries%' and wait_event = 'PgSleep'"
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'insert into tries%' and wait_event = 'PgSleep'"
   await expect.poll(async () => (await killer.query(kill)).length).toBe(1)
   await expect(lost).rejects.toMatchObject({ code: '57P01' })
   expect(await database.query("select nextval('attempts')::int as n")).toEqual([{ n: 2 }])

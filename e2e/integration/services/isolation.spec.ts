@@ -46,10 +46,11 @@ test('two leases of Redis share neither keys nor channels', async ({ redis }) =>
   expect(await mine.client.publish('channel', 'for nobody')).toBe(0)
 })
 
-test('a reset Redis is empty', async ({ redis }) => {
-  await using mine = disposable(new Redis(redis.url))
+test('a reset Redis is empty', async () => {
+  await using lease = await leaseRedis()
+  await using mine = disposable(new Redis(lease.url))
   await mine.client.set('key', 'value')
-  await redis.reset()
+  await lease.reset()
   expect(await mine.client.dbsize()).toBe(0)
 })
 
