@@ -31,6 +31,8 @@ const Environment = z
     PUSHER_HOST: z.string().min(1).optional(),
     PUSHER_PORT: port.optional(),
     PUSHER_TLS: onOff('off'),
+    /** Events a second over all processes; what is more waits. The plan of the app at Pusher decides how many are fit. */
+    PUSHER_EVENTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
     /** Signs the access tokens. It has no default: a known secret is none. */
     TOKEN_SECRET: z.string().min(32, 'must have at least 32 characters'),
     TOKEN_TTL_SEC: z.coerce.number().int().min(60).max(86_400).default(3_600),
@@ -99,6 +101,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       ...(env.PUSHER_HOST === undefined ? {} : { host: env.PUSHER_HOST }),
       ...(env.PUSHER_PORT === undefined ? {} : { port: env.PUSHER_PORT }),
     },
+    eventsPerSecond: env.PUSHER_EVENTS_PER_SECOND,
     token: { secret: env.TOKEN_SECRET, ttlSec: env.TOKEN_TTL_SEC },
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     requestTimeoutMs: env.REQUEST_TIMEOUT_MS,

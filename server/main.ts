@@ -69,7 +69,7 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
     {
       cache: { url: config.redisUrl, namespace: NAMESPACE },
       database: { url, entities, applicationName: 'hotpath', pool: { size, overflow } },
-      pusher: { app: config.pusher },
+      pusher: { app: config.pusher, callsPerSecond: config.eventsPerSecond },
       optimize: config.optimize,
     },
     { onError, onFinding: (finding) => logFinding(logger, finding), currentRequest: requests },

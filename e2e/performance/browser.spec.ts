@@ -47,17 +47,18 @@ test('in Chromium 95 of 100 fetches of a lesson are answered within 150 ms, by t
       }
       const { lessons } = (await read('/lessons')) as { lessons: { id: string }[] }
       const took: number[] = []
-      for (let time = 0; time < times; time += 1) {
-        const id = lessons[time % lessons.length]?.id
+      // Those at the beginning depend on one another: a page warms up, too.
+      for (let time = -times / 4; time < times; time += 1) {
+        const id = lessons[Math.abs(time) % lessons.length]?.id
         const startedAt = performance.now()
         const lesson = (await read(`/lessons/${id}`)) as { id: string }
-        took.push(performance.now() - startedAt)
+        if (time >= 0) took.push(performance.now() - startedAt)
         if (lesson.id !== id) throw new Error('another lesson than was asked for')
       }
       return took
     },
-    // They are quick, and those at the beginning depend on one another.
-    { authorization: `Bearer ${token}`, times: 4 * measure.plan.repetitions },
+    // They are quick.
+    { authorization: `Bearer ${token}`, times: 8 * measure.plan.repetitions },
   )
   await measure.environment(backend)
   await measure.latencies(latencies, { id: 'browser.fetch', title: 'Chromium, fetch', targets, stretch, voidReason })
@@ -69,6 +70,7 @@ test('in Chromium 95 of 100 events are in the callback of the page within 150 ms
   page,
 }) => {
   const { token } = await backend.session('student2')
+  const times = 1.5 * measure.plan.repetitions
   await page.goto(backend.url)
   const voidReason = await measure.quiet()
   const latencies = await page.evaluate(
@@ -92,7 +94,7 @@ test('in Chromium 95 of 100 events are in the callback of the page within 150 ms
         channel.bind('pusher:subscription_error', () => reject(new Error('the class may not be heard')))
       })
       const took: number[] = []
-      for (let time = 0; time < times; time += 1) {
+      for (let time = -times / 3; time < times; time += 1) {
         const heard = new Promise<number>((resolve) => {
           channel.bind('progress.updated', () => resolve(performance.now()))
         })
@@ -100,15 +102,16 @@ test('in Chromium 95 of 100 events are in the callback of the page within 150 ms
         const body = JSON.stringify({ percent: 50, timeSpentSec: 1 })
         const answered = await fetch(`/api/v1/lessons/${lesson?.id}/progress`, { method: 'PUT', headers, body })
         if (!answered.ok) throw new Error(`the report was answered with ${answered.status}`)
-        took.push((await heard) - startedAt)
+        const heardAt = await heard
+        if (time >= 0) took.push(heardAt - startedAt)
         channel.unbind('progress.updated')
       }
       client.disconnect()
       return took
     },
-    { authorization: `Bearer ${token}`, times: measure.plan.repetitions, pusher: await backend.pusher() },
+    { authorization: `Bearer ${token}`, times, pusher: await backend.pusher() },
   )
-  expect(latencies).toHaveLength(measure.plan.repetitions)
+  expect(latencies).toHaveLength(times)
   await measure.environment(backend)
   await measure.latencies(latencies, {
     id: 'browser.event',
