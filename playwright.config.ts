@@ -115,7 +115,10 @@ export default defineConfig<Options>({
   },
   reporter: [
     ['list'],
-    ['./fixtures/measurement/report/measurement-reporter.ts', { jobSummary: process.env['GITHUB_STEP_SUMMARY'] }],
+    [
+      './fixtures/measurement/report/measurement-reporter.ts',
+      { jobSummary: process.env['GITHUB_STEP_SUMMARY'], isBrief: process.env['VERIFY'] === 'quick' },
+    ],
     ['./fixtures/playwright/counts-reporter.ts'],
   ],
   projects: projects.filter(({ name = '' }) => marked.length === 0 || marked.includes(name)),
