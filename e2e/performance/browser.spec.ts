@@ -3,6 +3,8 @@ import { expect, test } from '#fixtures/test.ts'
 
 const targets = { p95: '<150ms' }
 const stretch = { p95: '<50ms' }
+/** Visits after which the browser has compiled what it loads. */
+const WARM_UP = 10
 
 test('in Chromium 95 of 100 navigations to the page end within 150 ms, by the clock of the page', async ({
   backend,
@@ -11,14 +13,14 @@ test('in Chromium 95 of 100 navigations to the page end within 150 ms, by the cl
 }) => {
   const voidReason = await measure.quiet()
   const latencies: number[] = []
-  for (let visit = 0; visit < measure.plan.repetitions; visit += 1) {
+  for (let visit = -WARM_UP; visit < 1.5 * measure.plan.repetitions; visit += 1) {
     await page.goto(backend.url)
     // The duration stands once the load event has ended, which may be a moment after Playwright heard of it.
     const ended = await page.waitForFunction(
       // The types are those of Node, which navigates nowhere.
       () => performance.getEntriesByType('navigation' as 'mark')[0]?.duration,
     )
-    latencies.push(Number(await ended.jsonValue()))
+    if (visit >= 0) latencies.push(Number(await ended.jsonValue()))
   }
   await measure.environment(backend)
   await measure.latencies(latencies, {
