@@ -72,7 +72,7 @@ test('in Chromium 95 of 100 events are in the callback of the page within 150 ms
   page,
 }) => {
   const { token } = await backend.session('student2')
-  const times = 1.5 * measure.plan.repetitions
+  const reports = 1.5 * measure.plan.repetitions
   await page.goto(backend.url)
   const voidReason = await measure.quiet()
   const latencies = await page.evaluate(
@@ -111,9 +111,9 @@ test('in Chromium 95 of 100 events are in the callback of the page within 150 ms
       client.disconnect()
       return took
     },
-    { authorization: `Bearer ${token}`, times, pusher: await backend.pusher() },
+    { authorization: `Bearer ${token}`, times: reports, pusher: await backend.pusher() },
   )
-  expect(latencies).toHaveLength(times)
+  expect(latencies).toHaveLength(reports)
   await measure.environment(backend)
   await measure.latencies(latencies, {
     id: 'browser.event',
