@@ -30,6 +30,7 @@ import { notificationRoutes } from '#server/routes/notifications.ts'
 import { openApiRoutes } from '#server/routes/openapi.ts'
 import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
+import type { ReplyEncoder } from '#server/services/reply-encoder.ts'
 import type { Services } from '#server/services/services.ts'
 
 export interface AppDeps {
@@ -38,6 +39,7 @@ export interface AppDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status' | 'warm'>
   readonly warmingPlan: WarmingPlan
   readonly services: Services
+  readonly replies: ReplyEncoder
   readonly drain: Pick<Drain, 'draining' | 'middleware'>
   readonly requests: CurrentRequest
   readonly limits: RateLimits
@@ -62,8 +64,8 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 }
 
 /** Every operation of the API, from the routes that are made of them. */
-function apiOf({ services, tokens, optimizations, warmingPlan }: AppDeps, options: AppOptions): ApiRouter {
-  const api = new ApiRouter(options)
+function apiOf({ services, tokens, replies, optimizations, warmingPlan }: AppDeps, options: AppOptions): ApiRouter {
+  const api = new ApiRouter({ bodyLimitBytes: options.bodyLimitBytes, replies })
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
@@ -100,7 +102,7 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   const { open, authenticated } = api.routers()
   const router = Router()
   router.use(createRateLimit(deps.limits.perAddress, byAddress))
-  router.use(openApiRoutes(api, API_ROOT))
+  router.use(openApiRoutes(api, { root: API_ROOT, replies: deps.replies }))
   router.use(open)
   router.use(createAuthenticate(deps.tokens))
   router.use(createRateLimit(deps.limits.perUser, byUser))

@@ -53,6 +53,8 @@ const Environment = z
     METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
     /** Fills the cache in the background after the start. */
     WARM_ON_START: onOff('off'),
+    /** Refuses a reply or an event with members that its schema does not know, instead of leaving them out: for tests. */
+    STRICT_SCHEMAS: onOff('off'),
     OPTIMIZATIONS: onOff('on'),
     OPTIMIZE_CACHE: onOff('on'),
     OPTIMIZE_DATABASE: onOff('on'),
@@ -113,6 +115,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     trustedProxies: env.TRUSTED_PROXIES,
     corsOrigins: env.CORS_ORIGINS,
     ...(env.METRICS_TOKEN === undefined ? {} : { metricsToken: env.METRICS_TOKEN }),
+    isStrict: env.STRICT_SCHEMAS === 'on',
     warmsOnStart: env.WARM_ON_START === 'on',
     optimize: {
       cache: optimize(env.OPTIMIZE_CACHE),

@@ -18,6 +18,7 @@ import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
+import { createReplyEncoder } from '#server/services/reply-encoder.ts'
 import { createServices } from '#server/services/services.ts'
 import { createWarmingPlan } from '#server/warming-plan.ts'
 
@@ -81,12 +82,13 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
     config.rateLimit,
   )
   const leaderboardStore = config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null
-  const services = createServices({ optimizations, pusherApp: config.pusher, leaderboardStore, onError })
+  const replies = createReplyEncoder({ isStrict: config.isStrict })
+  const services = createServices({ optimizations, pusherApp: config.pusher, replies, leaderboardStore, onError })
   const warmingPlan = createWarmingPlan({ database: optimizations.database, services, requests })
   const drain = createDrain()
   const tokens = createAccessTokens(config.token)
   return {
-    app: createApp({ logger, tokens, optimizations, services, warmingPlan, drain, requests, limits }, config),
+    app: createApp({ logger, tokens, optimizations, services, replies, warmingPlan, drain, requests, limits }, config),
     drain,
     warm: () => optimizations.warm(warmingPlan),
     async stop(deadlineMs) {

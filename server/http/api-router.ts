@@ -1,9 +1,9 @@
 import express, { Router, type Request, type RequestHandler, type Response } from 'express'
-import { encode, type Encoded } from '#server/services/encoded.ts'
+import type { Encoded, ReplyEncoder } from '#server/services/reply-encoder.ts'
 import { principalOf } from './access-token.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Call, OpenCall, Operation } from './operation.ts'
-import { sendEncoded } from './send-encoded.ts'
+import { sendEncoded, sendUnkept } from './send-encoded.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
 type Handler<C, Reply> = (call: C) => Promise<Reply> | Reply
@@ -19,12 +19,14 @@ const FORM = 'application/x-www-form-urlencoded'
 /** Turns operations into routes: the part of a request that is the same everywhere is written here once. */
 export class ApiRouter {
   readonly #bodyLimitBytes: number
+  readonly #replies: ReplyEncoder
   readonly #open = Router()
   readonly #authenticated = Router()
   readonly #served: ServedOperation[] = []
 
-  constructor(options: { readonly bodyLimitBytes: number }) {
+  constructor(options: { readonly bodyLimitBytes: number; readonly replies: ReplyEncoder }) {
     this.#bodyLimitBytes = options.bodyLimitBytes
+    this.#replies = options.replies
   }
 
   get served(): readonly ServedOperation[] {
@@ -36,13 +38,13 @@ export class ApiRouter {
     operation: Operation<Params, Query, Body, Reply>,
     handler: Handler<Call<Params, Query, Body>, Reply>,
   ): void {
-    this.#addAuthenticated(operation, async (call) => sendValue(operation, call.response, await handler(call)))
+    this.#addAuthenticated(operation, async (call) => this.#send(operation, call.response, await handler(call)))
   }
 
   /** The same, with a reply that has been encoded before. */
-  serveEncoded<Params, Query, Body>(
-    operation: Operation<Params, Query, Body>,
-    handler: Handler<Call<Params, Query, Body>, Encoded>,
+  serveEncoded<Params, Query, Body, Reply>(
+    operation: Operation<Params, Query, Body, Reply>,
+    handler: Handler<Call<Params, Query, Body>, Encoded<Reply>>,
   ): void {
     this.#addAuthenticated(operation, async (call) => sendEncoded(call.response, await handler(call)))
   }
@@ -52,7 +54,7 @@ export class ApiRouter {
     operation: Operation<Params, Query, Body, Reply>,
     handler: Handler<OpenCall<Params, Query, Body>, Reply>,
   ): void {
-    this.#add(this.#open, operation, async (call) => sendValue(operation, call.response, await handler(call)))
+    this.#add(this.#open, operation, async (call) => this.#send(operation, call.response, await handler(call)))
     this.#served.push({ operation, isOpen: true })
   }
 
@@ -85,6 +87,12 @@ export class ApiRouter {
     router[method](path, ...this.#parsers(operation), run)
   }
 
+  #send({ method, reply }: Operation, response: Response, value: unknown): void {
+    const encoded = this.#replies.encode(reply, value)
+    if (method === 'get') sendEncoded(response, encoded)
+    else sendUnkept(response, encoded)
+  }
+
   #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {
     if (body === undefined) return []
     const options = { limit: this.#bodyLimitBytes }
@@ -103,12 +111,4 @@ function parse<Params, Query, Body>(
     query: (query === undefined ? {} : parseQuery(query, request)) as Query,
     body: (body === undefined ? undefined : parseBody(body, request, accepts)) as Body,
   }
-}
-
-function sendValue({ method }: Operation, response: Response, value: unknown): void {
-  if (method === 'get') return sendEncoded(response, encode(value))
-  // The request's time was over before: it has its answer.
-  if (response.headersSent) return
-  // What a write answers is kept by nobody.
-  response.setHeader('cache-control', 'no-store').json(value)
 }

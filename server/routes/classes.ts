@@ -3,15 +3,23 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { ClassService } from '#server/services/classes.ts'
 import type { EnrollmentService } from '#server/services/enrollments.ts'
-import { ClassChange, ClassFields, ClassFilter, ClassView, EnrollmentResult } from '#server/schemas/class.ts'
-import { Count, IdParams, page, Percent, Stamp } from '#server/schemas/values.ts'
+import {
+  ClassChange,
+  ClassFields,
+  ClassFilter,
+  ClassPage,
+  ClassRoster,
+  ClassView,
+  EnrollmentResult,
+} from '#server/schemas/class.ts'
+import { IdParams } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/classes',
   summary: 'The classes that you may see, by name',
   query: ClassFilter,
-  reply: page(ClassView),
+  reply: ClassPage,
   problems: [403],
 })
 
@@ -29,20 +37,7 @@ const students = defineOperation({
   path: '/classes/:id/students',
   summary: 'The active students of a class, by name',
   params: IdParams,
-  reply: z.object({
-    classId: z.uuid(),
-    students: z.array(
-      z.object({
-        id: z.uuid(),
-        displayName: z.string(),
-        xp: Count,
-        level: Count,
-        enrolledAt: Stamp,
-        finalGrade: Percent.nullable(),
-        attendancePct: Percent.nullable(),
-      }),
-    ),
-  }),
+  reply: ClassRoster,
   problems: [403, 404],
 })
 

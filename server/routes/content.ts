@@ -1,15 +1,15 @@
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { ContentService } from '#server/services/content.ts'
-import { ContentChange, ContentFields, ContentFilter, ContentSummary, ContentView } from '#server/schemas/content.ts'
-import { Count, IdParams, page } from '#server/schemas/values.ts'
+import { ContentChange, ContentFields, ContentFilter, ContentPage, ContentView } from '#server/schemas/content.ts'
+import { IdParams } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
   path: '/content',
   summary: 'Content by title: students find what is published, teachers their own too, admins everything',
   query: ContentFilter,
-  reply: page(ContentSummary).extend({ total: Count }),
+  reply: ContentPage,
   problems: [403],
 })
 

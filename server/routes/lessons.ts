@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { DIFFICULTIES } from '#server/entities/lesson.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { LessonReader } from '#server/services/lessons.ts'
 import type { ProgressService } from '#server/services/progress.ts'
-import { LessonSummary, ProgressReport, ProgressView } from '#server/schemas/lesson.ts'
-import { Count, IdParams, Percent, Stamp, Version } from '#server/schemas/values.ts'
+import { LessonStatistics, LessonSummary, LessonView, ProgressReport, ProgressView } from '#server/schemas/lesson.ts'
+import { IdParams } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
@@ -20,21 +19,7 @@ const details = defineOperation({
   path: '/lessons/:id',
   summary: 'A lesson, with your own progress in it',
   params: IdParams,
-  reply: z.object({
-    id: z.uuid(),
-    classId: z.uuid(),
-    title: z.string(),
-    description: z.string(),
-    orderIndex: z.int(),
-    contentType: z.string(),
-    difficulty: z.enum(DIFFICULTIES),
-    estimatedMinutes: z.int(),
-    contentData: z.object({ sections: z.array(z.object({ heading: z.string(), text: z.string() })) }),
-    isPublished: z.boolean(),
-    publishedAt: Stamp.nullable(),
-    version: Version,
-    progress: ProgressView.nullable(),
-  }),
+  reply: LessonView,
   problems: [404],
 })
 
@@ -43,15 +28,7 @@ const statistics = defineOperation({
   path: '/lessons/:id/statistics',
   summary: 'How the students of the class do in a lesson',
   params: IdParams,
-  reply: z.object({
-    lessonId: z.uuid(),
-    students: Count,
-    started: Count,
-    completed: Count,
-    averagePercent: Percent.nullable(),
-    medianPercent: Percent.nullable(),
-    averageTimeSec: z.number().nullable(),
-  }),
+  reply: LessonStatistics,
   problems: [403, 404],
 })
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Count, GradeLevel, GradeQuery, PageQuery, prose, text, Version } from './values.ts'
+import { Count, GradeLevel, GradeQuery, page, PageQuery, Percent, prose, Stamp, text, Version } from './values.ts'
 
 export const ClassView = z.object({
   id: z.uuid(),
@@ -16,6 +16,26 @@ export const ClassView = z.object({
   version: Version,
 })
 export type ClassView = z.infer<typeof ClassView>
+
+export const ClassPage = page(ClassView)
+export type ClassPage = z.infer<typeof ClassPage>
+
+/** The active students of a class. */
+export const ClassRoster = z.object({
+  classId: z.uuid(),
+  students: z.array(
+    z.object({
+      id: z.uuid(),
+      displayName: z.string(),
+      xp: Count,
+      level: Count,
+      enrolledAt: Stamp,
+      finalGrade: Percent.nullable(),
+      attendancePct: Percent.nullable(),
+    }),
+  ),
+})
+export type ClassRoster = z.infer<typeof ClassRoster>
 
 /** What people write of a class. An admin says whose it is; a teacher's is always their own. */
 export const ClassFields = z.strictObject({

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CONTENT_STATUSES } from '#server/entities/content-item.ts'
 import { DIFFICULTIES } from '#server/entities/lesson.ts'
-import { Count, FreeForm, GradeLevel, GradeQuery, PageQuery, Stamp, text, Version } from './values.ts'
+import { Count, FreeForm, GradeLevel, GradeQuery, page, PageQuery, Stamp, text, Version } from './values.ts'
 
 /** A line of the list. */
 export const ContentSummary = z.object({
@@ -18,6 +18,9 @@ export const ContentSummary = z.object({
   version: Version,
 })
 export type ContentSummary = z.infer<typeof ContentSummary>
+
+export const ContentPage = page(ContentSummary).extend({ total: Count })
+export type ContentPage = z.infer<typeof ContentPage>
 
 export const ContentView = ContentSummary.extend({ data: z.record(z.string(), z.unknown()) })
 export type ContentView = z.infer<typeof ContentView>

@@ -3,23 +3,24 @@ import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import type { AssessmentStatus } from '#server/entities/assessment.ts'
+import { AssessmentStatistics, AssessmentView, StudentAssessmentView } from '#server/schemas/assessment.ts'
 import { cacheTags } from './cache-tags.ts'
 import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
-import { encode, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound } from './errors.ts'
 import { iso } from './stamps.ts'
 
 /** An assessment as it is kept: its text, and what decides who may see it. */
-interface SharedAssessment extends Encoded {
+interface SharedAssessment extends Encoded<AssessmentView> {
   readonly classId: string
   readonly status: AssessmentStatus
 }
 
 export interface AssessmentReader {
   /** With its questions; the answers to them are not for students. Drafts are for those who manage the class. */
-  details(viewer: Viewer, assessmentId: string): Promise<Encoded>
+  details(viewer: Viewer, assessmentId: string): Promise<Encoded<AssessmentView>>
   /** How the students did. For admins and the teacher of the class. */
-  statistics(viewer: Viewer, assessmentId: string): Promise<Encoded>
+  statistics(viewer: Viewer, assessmentId: string): Promise<Encoded<AssessmentStatistics>>
 }
 
 const ASSESSMENT = 'assessment'
@@ -59,8 +60,9 @@ export function createAssessmentReader(deps: {
   readonly cache: Cache
   readonly database: Database
   readonly access: ClassAccess
+  readonly replies: ReplyEncoder
 }): AssessmentReader {
-  const { cache, database, access } = deps
+  const { cache, database, access, replies } = deps
   database.statements.register(ASSESSMENT, ASSESSMENT_SQL)
   database.statements.register(STATISTICS, STATISTICS_SQL)
 
@@ -68,8 +70,9 @@ export function createAssessmentReader(deps: {
     const [row] = await database.statements.execute<AssessmentRow>(ASSESSMENT, [assessmentId])
     if (row === undefined) return null
     const questions = withAnswers ? row.questions : row.questions.map(({ correctAnswer: _hidden, ...asked }) => asked)
-    const { body, etag } = encode({ ...row, dueAt: iso(row.dueAt), questions })
-    return { body, etag, classId: row.classId, status: row.status }
+    const view = withAnswers ? AssessmentView : StudentAssessmentView
+    const encoded = replies.encode<AssessmentView>(view, { ...row, dueAt: iso(row.dueAt), questions })
+    return { ...encoded, classId: row.classId, status: row.status }
   }
 
   const details: AssessmentReader['details'] = async (viewer, assessmentId) => {
@@ -91,11 +94,11 @@ export function createAssessmentReader(deps: {
     async statistics(viewer, assessmentId) {
       requireRole(viewer, 'admin', 'teacher')
       await details(viewer, assessmentId)
-      const aggregate = async (): Promise<Encoded> => {
+      const aggregate = async (): Promise<Encoded<AssessmentStatistics>> => {
         const [row] = await database.statements.execute<StatisticsRow>(STATISTICS, [assessmentId])
         const [p25 = null, median = null, p75 = null, p90 = null] = row?.percentiles ?? []
         const { percentiles: _split, ...counts } = row ?? {}
-        return encode({ assessmentId, ...counts, percentiles: { p25, median, p75, p90 } })
+        return replies.encode(AssessmentStatistics, { assessmentId, ...counts, percentiles: { p25, median, p75, p90 } })
       }
       return cache.getOrSet(cacheKey('assessment-statistics', assessmentId), aggregate, {
         ttlMs: TTL_MS.short,

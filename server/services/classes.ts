@@ -6,21 +6,28 @@ import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizat
 import { Enrollment } from '#server/entities/enrollment.ts'
 import { SchoolClass } from '#server/entities/school-class.ts'
 import { User } from '#server/entities/user.ts'
-import type { ClassChange, ClassFields, ClassFilter, ClassView } from '#server/schemas/class.ts'
+import {
+  ClassPage,
+  ClassRoster,
+  ClassView,
+  type ClassChange,
+  type ClassFields,
+  type ClassFilter,
+} from '#server/schemas/class.ts'
 import { cacheTags } from './cache-tags.ts'
 import { classChannel } from './channel-names.ts'
 import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
-import { encode, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound, ServiceError } from './errors.ts'
 import { pageOf, parseCursor } from './page.ts'
 import { iso } from './stamps.ts'
 
 export interface ClassService {
   /** A page of the classes that the viewer may see, by name. */
-  list(viewer: Viewer, filter: ClassFilter): Promise<Encoded>
-  details(viewer: Viewer, classId: string): Promise<Encoded>
+  list(viewer: Viewer, filter: ClassFilter): Promise<Encoded<ClassPage>>
+  details(viewer: Viewer, classId: string): Promise<Encoded<ClassView>>
   /** The active students. For admins and the teacher of the class. */
-  students(viewer: Viewer, classId: string): Promise<Encoded>
+  students(viewer: Viewer, classId: string): Promise<Encoded<ClassRoster>>
   create(viewer: Viewer, fields: ClassFields): Promise<ClassView>
   /** Throws `conflict` when the class has changed since the version that the change was made for. */
   change(viewer: Viewer, classId: string, change: ClassChange): Promise<ClassView>
@@ -66,7 +73,7 @@ async function viewIn(em: EntityManager, classId: string): Promise<ClassView> {
 
 export function createClassService(
   optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
-  { access }: { readonly access: ClassAccess },
+  { access, replies }: { readonly access: ClassAccess; readonly replies: ReplyEncoder },
 ): ClassService {
   const { cache, database } = optimizations
   const { statements } = database
@@ -75,9 +82,9 @@ export function createClassService(
   statements.register(STUDENTS, STUDENTS_SQL)
 
   const details: ClassService['details'] = async (viewer, classId) => {
-    const load = async (): Promise<Encoded | null> => {
+    const load = async (): Promise<Encoded<ClassView> | null> => {
       const [row] = await statements.execute<ClassView>(ONE, [classId])
-      return row === undefined ? null : encode(row)
+      return row === undefined ? null : replies.encode(ClassView, row)
     }
     const tags = [cacheTags.schoolClass(classId)]
     const found = await cache.getOrSet(cacheKey('class', classId), load, { ttlMs: TTL_MS.medium, tags })
@@ -93,10 +100,13 @@ export function createClassService(
       const [name, id] = parseCursor(cursor, 'text')
       const visible = await access.visibleClasses(viewer)
       const isAll = visible === 'all'
-      const load = async (): Promise<Encoded> => {
+      const load = async (): Promise<Encoded<ClassPage>> => {
         const values = [isAll ? null : visible, subject ?? null, grade ?? null, name, id, limit + 1]
         const rows = await statements.execute<ClassView>(LIST, values)
-        return encode(pageOf(rows, limit, (row) => [row.name, row.id]))
+        return replies.encode(
+          ClassPage,
+          pageOf(rows, limit, (row) => [row.name, row.id]),
+        )
       }
       const key = cacheKey('class-list', isAll ? null : viewer.id, { subject, grade, cursor, limit })
       const tags = [cacheTags.classes, ...(isAll ? [] : [cacheTags.belonging(viewer.id)])]
@@ -107,9 +117,10 @@ export function createClassService(
       await access.requireManager(viewer, classId)
       // An admin may manage also what is not there.
       await details(viewer, classId)
-      const load = async (): Promise<Encoded> => {
+      const load = async (): Promise<Encoded<ClassRoster>> => {
         const rows = await statements.execute<{ enrolledAt: string }>(STUDENTS, [classId])
-        return encode({ classId, students: rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) })) })
+        const students = rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) }))
+        return replies.encode(ClassRoster, { classId, students })
       }
       const tags = [cacheTags.roster(classId)]
       return cache.getOrSet(cacheKey('class-students', classId), load, { ttlMs: TTL_MS.standard, tags })

@@ -3,25 +3,26 @@ import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { ContentItem, type ContentStatus } from '#server/entities/content-item.ts'
-import type {
-  ContentChange,
-  ContentFields,
-  ContentFilter,
-  ContentSummary,
+import {
+  ContentPage,
   ContentView,
+  type ContentChange,
+  type ContentFields,
+  type ContentFilter,
+  type ContentSummary,
 } from '#server/schemas/content.ts'
 import { cacheTags } from './cache-tags.ts'
 import { CONTENT_CHANNEL } from './channel-names.ts'
 import { requireRole, type Viewer } from './class-access.ts'
-import { encode, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound, ServiceError } from './errors.ts'
 import { pageOf, parseCursor } from './page.ts'
 import { iso } from './stamps.ts'
 
 export interface ContentService {
   /** A page by title, with the number of all matches. Students see what is published, teachers their own too. */
-  list(viewer: Viewer, filter: ContentFilter): Promise<Encoded>
-  details(viewer: Viewer, contentId: string): Promise<Encoded>
+  list(viewer: Viewer, filter: ContentFilter): Promise<Encoded<ContentPage>>
+  details(viewer: Viewer, contentId: string): Promise<Encoded<ContentView>>
   create(viewer: Viewer, fields: ContentFields): Promise<ContentView>
   /** Throws `conflict` when the item has changed since the version that the change was made for. */
   change(viewer: Viewer, contentId: string, change: ContentChange): Promise<ContentView>
@@ -29,7 +30,7 @@ export interface ContentService {
   publish(viewer: Viewer, contentId: string): Promise<ContentView>
 }
 
-interface SharedContent extends Encoded {
+interface SharedContent extends Encoded<ContentView> {
   readonly creatorId: string
   readonly status: ContentStatus
 }
@@ -90,6 +91,7 @@ async function lockOwn({ em }: UnitOfWork, viewer: Viewer, contentId: string): P
 
 export function createContentService(
   optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+  { replies }: { readonly replies: ReplyEncoder },
 ): ContentService {
   const { cache, database } = optimizations
   const { statements } = database
@@ -100,8 +102,8 @@ export function createContentService(
   const load = async (contentId: string): Promise<SharedContent | null> => {
     const [row] = await statements.execute<ContentView>(ONE, [contentId])
     if (row === undefined) return null
-    const { body, etag } = encode({ ...row, publishedAt: iso(row.publishedAt) })
-    return { body, etag, creatorId: row.creatorId, status: row.status }
+    const encoded = replies.encode(ContentView, { ...row, publishedAt: iso(row.publishedAt) })
+    return { ...encoded, creatorId: row.creatorId, status: row.status }
   }
 
   return {
@@ -113,13 +115,14 @@ export function createContentService(
       const isAdmin = viewer.role === 'admin'
       const filter = [search === undefined ? null : contains(search), subject ?? null, grade ?? null, status ?? null]
       const owner = viewer.role === 'teacher' ? viewer.id : null
-      const fetch = async (): Promise<Encoded> => {
+      const fetch = async (): Promise<Encoded<ContentPage>> => {
         const [rows, [count]] = await Promise.all([
           statements.execute<ContentSummary>(LIST, [isAdmin, owner, ...filter, ...after, limit + 1]),
           statements.execute<{ total: number }>(COUNT, [isAdmin, owner, ...filter]),
         ])
         const views = rows.map((row) => ({ ...row, publishedAt: iso(row.publishedAt) }))
-        return encode({ ...pageOf(views, limit, ({ title, id }) => [title, id]), total: count?.total ?? 0 })
+        const found = pageOf(views, limit, ({ title, id }) => [title, id])
+        return replies.encode(ContentPage, { ...found, total: count?.total ?? 0 })
       }
       const key = cacheKey('content-list', scope, {
         search: search?.toLowerCase(),

@@ -2,21 +2,23 @@ import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache, LoadContext } from '#optimizations/cache/cache.ts'
 import type { Database, Row } from '#optimizations/database/database.ts'
+import { Overview } from '#server/schemas/dashboard.ts'
 import { cacheTags } from './cache-tags.ts'
 import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
-import { encode, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { loadParts, type LoadPart } from './parts.ts'
 import { iso } from './stamps.ts'
 
 export interface DashboardService {
   /** What the viewer should know now. A part that could not be had is marked, and such an overview is not kept. */
-  overview(viewer: Viewer): Promise<Encoded>
+  overview(viewer: Viewer): Promise<Encoded<Overview>>
 }
 
 export interface DashboardDeps {
   readonly cache: Cache
   readonly database: Database
   readonly access: ClassAccess
+  readonly replies: ReplyEncoder
   readonly onError: (reason: string, error: unknown) => void
 }
 
@@ -70,7 +72,7 @@ type StatementName = keyof typeof STATEMENTS
 
 const withDueAt = (row: Row): Row => ({ ...row, dueAt: iso(row['dueAt'] as string | null) })
 
-export function createDashboardService({ cache, database, access, onError }: DashboardDeps): DashboardService {
+export function createDashboardService({ cache, database, access, replies, onError }: DashboardDeps): DashboardService {
   const { statements } = database
   for (const [name, sql] of Object.entries(STATEMENTS)) statements.register(name, sql)
 
@@ -88,10 +90,10 @@ export function createDashboardService({ cache, database, access, onError }: Das
     }
   }
 
-  const load = async (viewer: Viewer, context: LoadContext): Promise<Encoded> => {
+  const load = async (viewer: Viewer, context: LoadContext): Promise<Encoded<Overview>> => {
     const { parts, isComplete } = await loadParts(partsOf(viewer), { deadlineMs: DEADLINE_MS, onError })
     if (!isComplete) context.doNotKeep()
-    return encode({ role: viewer.role, isComplete, parts })
+    return replies.encode(Overview, { role: viewer.role, isComplete, parts })
   }
 
   return {

@@ -3,16 +3,23 @@ import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import { Lesson } from '#server/entities/lesson.ts'
-import type { LessonSummary, ProgressView } from '#server/schemas/lesson.ts'
+import {
+  LessonStatistics,
+  OwnProgress,
+  SharedLessonView,
+  type LessonSummary,
+  type LessonView,
+  type ProgressView,
+} from '#server/schemas/lesson.ts'
 import { cacheTags } from './cache-tags.ts'
 import type { ClassAccess, Viewer } from './class-access.ts'
 import { requireRole } from './class-access.ts'
-import { encode, withMember, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound } from './errors.ts'
 import { iso } from './stamps.ts'
 
 /** A lesson as it is kept: its text, and what decides who may see it. */
-export interface SharedLesson extends Encoded {
+export interface SharedLesson extends Encoded<SharedLessonView> {
   readonly classId: string
   readonly isPublished: boolean
 }
@@ -23,9 +30,9 @@ export interface LessonReader {
   /** The lesson, as long as the viewer may see it. */
   visibleLesson(viewer: Viewer, lessonId: string): Promise<SharedLesson>
   /** The lesson with the viewer's own progress in it; null before the first report, and for everybody but students. */
-  lessonWithProgress(viewer: Viewer, lessonId: string): Promise<Encoded>
+  lessonWithProgress(viewer: Viewer, lessonId: string): Promise<Encoded<LessonView>>
   /** How its students do. For admins and the teacher of the class. */
-  statistics(viewer: Viewer, lessonId: string): Promise<Encoded>
+  statistics(viewer: Viewer, lessonId: string): Promise<Encoded<LessonStatistics>>
 }
 
 const LISTED_LESSONS = 100
@@ -63,8 +70,9 @@ export function createLessonReader(deps: {
   readonly cache: Cache
   readonly database: Database
   readonly access: ClassAccess
+  readonly replies: ReplyEncoder
 }): LessonReader {
-  const { cache, database, access } = deps
+  const { cache, database, access, replies } = deps
   const { statements } = database
   statements.register(LESSON, LESSON_SQL)
   statements.register(OWN_PROGRESS, OWN_PROGRESS_SQL)
@@ -73,8 +81,8 @@ export function createLessonReader(deps: {
   const loadLesson = async (lessonId: string): Promise<SharedLesson | null> => {
     const [row] = await statements.execute<LessonRow>(LESSON, [lessonId])
     if (row === undefined) return null
-    const { body, etag } = encode({ ...row, publishedAt: iso(row.publishedAt) })
-    return { body, etag, classId: row.classId, isPublished: row.isPublished }
+    const encoded = replies.encode(SharedLessonView, { ...row, publishedAt: iso(row.publishedAt) })
+    return { ...encoded, classId: row.classId, isPublished: row.isPublished }
   }
 
   const visibleLesson: LessonReader['visibleLesson'] = async (viewer, lessonId) => {
@@ -130,15 +138,15 @@ export function createLessonReader(deps: {
 
     async lessonWithProgress(viewer, lessonId) {
       const [lesson, progress] = await Promise.all([visibleLesson(viewer, lessonId), progressOf(viewer, lessonId)])
-      return withMember(lesson, 'progress', progress)
+      return replies.withMember(lesson, { name: 'progress', schema: OwnProgress, value: progress })
     },
 
     async statistics(viewer, lessonId) {
       requireRole(viewer, 'admin', 'teacher')
       await visibleLesson(viewer, lessonId)
-      const load = async (): Promise<Encoded> => {
+      const load = async (): Promise<Encoded<LessonStatistics>> => {
         const [row] = await statements.execute(STATISTICS, [lessonId])
-        return encode({ lessonId, ...row })
+        return replies.encode(LessonStatistics, { lessonId, ...row })
       }
       return cache.getOrSet(cacheKey('lesson-statistics', lessonId), load, { ttlMs: TTL_MS.short })
     },

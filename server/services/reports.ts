@@ -2,23 +2,25 @@ import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Cache, LoadContext } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
+import { Activity, SchoolMetrics } from '#server/schemas/dashboard.ts'
 import { cacheTags } from './cache-tags.ts'
 import { requireRole, type Viewer } from './class-access.ts'
-import { encode, type Encoded } from './encoded.ts'
+import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { loadParts, type LoadPart } from './parts.ts'
 import { iso } from './stamps.ts'
 
 /** The school in numbers, for admins. */
 export interface ReportService {
   /** `refresh` asks the database anew, and keeps the answer for everybody. */
-  metrics(viewer: Viewer, options: { readonly refresh: boolean }): Promise<Encoded>
+  metrics(viewer: Viewer, options: { readonly refresh: boolean }): Promise<Encoded<SchoolMetrics>>
   /** The last 24 hours, hour by hour; hours in which nothing happened are there too. */
-  activity(viewer: Viewer): Promise<Encoded>
+  activity(viewer: Viewer): Promise<Encoded<Activity>>
 }
 
 export interface ReportDeps {
   readonly cache: Cache
   readonly database: Database
+  readonly replies: ReplyEncoder
   readonly onError: (reason: string, error: unknown) => void
 }
 
@@ -67,12 +69,12 @@ interface Hour {
   readonly signIns: number
 }
 
-export function createReportService({ cache, database, onError }: ReportDeps): ReportService {
+export function createReportService({ cache, database, replies, onError }: ReportDeps): ReportService {
   const { statements } = database
   for (const [name, sql] of Object.entries(METRICS)) statements.register(`metrics of ${name}`, sql)
   statements.register(ACTIVITY, ACTIVITY_SQL)
 
-  const loadMetrics = async (context: LoadContext): Promise<Encoded> => {
+  const loadMetrics = async (context: LoadContext): Promise<Encoded<SchoolMetrics>> => {
     const one = (name: string) => async (signal: AbortSignal) => {
       const [row] = await statements.execute(`metrics of ${name}`, [], { signal })
       return row
@@ -81,10 +83,10 @@ export function createReportService({ cache, database, onError }: ReportDeps): R
     for (const name of Object.keys(METRICS)) loads[name] = one(name)
     const { parts, isComplete } = await loadParts(loads, { deadlineMs: DEADLINE_MS, onError })
     if (!isComplete) context.doNotKeep()
-    return encode({ generatedAt: new Date().toISOString(), isComplete, parts })
+    return replies.encode(SchoolMetrics, { generatedAt: new Date().toISOString(), isComplete, parts })
   }
 
-  const loadActivity = async (): Promise<Encoded> => {
+  const loadActivity = async (): Promise<Encoded<Activity>> => {
     const rows = await statements.execute<Hour>(ACTIVITY)
     const hours = rows.map((row) => ({ ...row, hour: iso(row.hour) }))
     const sum = (of: (hour: Hour) => number): number => hours.reduce((all, hour) => all + of(hour), 0)
@@ -93,7 +95,7 @@ export function createReportService({ cache, database, onError }: ReportDeps): R
       lessons: sum(({ lessons }) => lessons),
       signIns: sum(({ signIns }) => signIns),
     }
-    return encode({ hours, total })
+    return replies.encode(Activity, { hours, total })
   }
 
   return {

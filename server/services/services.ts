@@ -17,6 +17,7 @@ import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.t
 import { createLessonReader, type LessonReader } from './lessons.ts'
 import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
+import type { ReplyEncoder } from './reply-encoder.ts'
 import { createReportService, type ReportService } from './reports.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
 import { createSubmissionService, type SubmissionService } from './submissions.ts'
@@ -25,6 +26,7 @@ import { createTriggerService, type TriggerService } from './triggers.ts'
 export interface ServicesDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'database' | 'publisher' | 'transaction'>
   readonly pusherApp: PusherApp
+  readonly replies: ReplyEncoder
   /** null where rankings are always asked of the database. */
   readonly leaderboardStore: LeaderboardStore | null
   /** Told of every fault that no caller sees. */
@@ -55,11 +57,11 @@ export interface Services extends AsyncDisposable {
 }
 
 export function createServices(deps: ServicesDeps): Services {
-  const { optimizations, pusherApp, leaderboardStore, onError, clock = systemClock } = deps
+  const { optimizations, pusherApp, replies, leaderboardStore, onError, clock = systemClock } = deps
   const { cache, database, publisher } = optimizations
   const tasks = new BackgroundTasks(onError, clock)
   const access = createClassAccess({ cache, database })
-  const lessons = createLessonReader({ cache, database, access })
+  const lessons = createLessonReader({ cache, database, access, replies })
   const channelAccess = createChannelAccess({ cache, database, access })
   const channels = createChannelAuthorizer({
     app: pusherApp,
@@ -75,7 +77,7 @@ export function createServices(deps: ServicesDeps): Services {
     recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
     triggers: createTriggerService({ publisher, channelAccess }),
     signIn: createSignInService(database),
-    classes: createClassService(optimizations, { access }),
+    classes: createClassService(optimizations, { access, replies }),
     enrollments: createEnrollmentService(optimizations, {
       access,
       onChange: ({ classId, studentIds, isDropped }) => {
@@ -89,12 +91,12 @@ export function createServices(deps: ServicesDeps): Services {
     }),
     lessons,
     progress: createProgressService({ optimizations, lessons }),
-    assessments: createAssessmentReader({ cache, database, access }),
+    assessments: createAssessmentReader({ cache, database, access, replies }),
     submissions: createSubmissionService(optimizations, { leaderboard }),
     leaderboard,
-    content: createContentService(optimizations),
-    dashboard: createDashboardService({ cache, database, access, onError }),
-    reports: createReportService({ cache, database, onError }),
+    content: createContentService(optimizations, { replies }),
+    dashboard: createDashboardService({ cache, database, access, replies, onError }),
+    reports: createReportService({ cache, database, replies, onError }),
     notifications: createNotificationService(optimizations),
     [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
   }
