@@ -6,8 +6,8 @@ import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import type { WarmingPlan } from '#optimizations/manager/warm.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
 import { ApiRouter } from '#server/http/api-router.ts'
-import { createBearerGuard } from '#server/http/bearer-guard.ts'
 import { createCors } from '#server/http/cors.ts'
+import { createInspectionAccess, type InspectionOptions } from '#server/http/inspection-access.ts'
 import type { Drain } from '#server/http/drain.ts'
 import { createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
 import { byAddress, byUser, createRateLimit } from '#server/http/rate-limit/rate-limit.ts'
@@ -15,6 +15,7 @@ import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRequestContext } from '#server/http/request-context.ts'
 import { createRequestLog } from '#server/http/request-log.ts'
 import { RequestMetrics } from '#server/http/request-metrics.ts'
+import { refuseUnencodedReplies } from '#server/http/send-reply.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
@@ -28,7 +29,7 @@ import { lessonRoutes } from '#server/routes/lessons.ts'
 import { metricsRoutes } from '#server/routes/metrics.ts'
 import { notificationRoutes } from '#server/routes/notifications.ts'
 import { openApiRoutes } from '#server/routes/openapi.ts'
-import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
+import { createStaticPages, pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
 import type { ReplyEncoder } from '#server/services/reply-encoder.ts'
 import type { Services } from '#server/services/services.ts'
@@ -50,7 +51,7 @@ export interface AppOptions {
   readonly requestTimeoutMs: number
   readonly trustedProxies: number
   readonly corsOrigins: readonly string[]
-  readonly metricsToken?: string
+  readonly inspection: InspectionOptions
   readonly pusher: PublicPusherApp
 }
 
@@ -64,8 +65,7 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 }
 
 /** Every operation of the API, from the routes that are made of them. */
-function apiOf({ services, tokens, replies, optimizations, warmingPlan }: AppDeps, options: AppOptions): ApiRouter {
-  const api = new ApiRouter({ bodyLimitBytes: options.bodyLimitBytes, replies })
+function addApi(api: ApiRouter, { services, tokens, replies, optimizations, warmingPlan }: AppDeps): void {
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
@@ -76,7 +76,23 @@ function apiOf({ services, tokens, replies, optimizations, warmingPlan }: AppDep
   notificationRoutes(api, services)
   realtimeRoutes(api, services)
   adminRoutes(api, { cache: optimizations.cache, warm: () => optimizations.warm(warmingPlan) })
-  return api
+  openApiRoutes(api, { root: '../v1', replies })
+}
+
+/** Everything that is served, by the path below which it is; of the pages, what is no static file. */
+export type Surface = Readonly<Record<'/health' | '/metrics' | typeof API_ROOT | '/', ApiRouter>>
+
+export function createSurface(deps: AppDeps, options: AppOptions, requestMetrics: RequestMetrics): Surface {
+  const { bodyLimitBytes, inspection, pusher } = options
+  const { replies, limits, optimizations, drain } = deps
+  const create = (): ApiRouter => new ApiRouter({ bodyLimitBytes, replies })
+  const surface = { '/health': create(), '/metrics': create(), [API_ROOT]: create(), '/': create() } as const
+  const access = createInspectionAccess(inspection)
+  healthRoutes(surface['/health'], { optimizations, requestMetrics, access, isDraining: () => drain.draining })
+  metricsRoutes(surface['/metrics'], { optimizations, requestMetrics, access, rateLimiters: Object.values(limits) })
+  addApi(surface[API_ROOT], deps)
+  pageRoutes(surface['/'], { pusher })
+  return surface
 }
 
 /** The whole application, put together. Opens nothing and reads no environment: `main.ts` does. */
@@ -85,9 +101,9 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.disable('x-powered-by')
   app.set('trust proxy', options.trustedProxies)
   rememberRoutes(app)
+  refuseUnencodedReplies(app)
   const requestMetrics = new RequestMetrics()
-  const guard = createBearerGuard(options.metricsToken)
-  const rateLimiters = Object.values(deps.limits)
+  const surface = createSurface(deps, options, requestMetrics)
 
   app.use(requestMetrics.middleware)
   app.use(createRequestContext(deps.requests, options.requestTimeoutMs))
@@ -95,21 +111,20 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
   app.use(createCors(options.corsOrigins))
   app.use(deps.drain.middleware)
-  app.use('/health', healthRoutes({ ...deps, requestMetrics, guard, isDraining: () => deps.drain.draining }))
-  app.use('/metrics', metricsRoutes({ ...deps, requestMetrics, rateLimiters, guard }))
+  app.use('/health', surface['/health'].routers().open)
+  app.use('/metrics', surface['/metrics'].routers().open)
 
-  const api = apiOf(deps, options)
-  const { open, authenticated } = api.routers()
+  const { open, authenticated } = surface[API_ROOT].routers()
   const router = Router()
   router.use(createRateLimit(deps.limits.perAddress, byAddress))
-  router.use(openApiRoutes(api, { root: API_ROOT, replies: deps.replies }))
   router.use(open)
   router.use(createAuthenticate(deps.tokens))
   router.use(createRateLimit(deps.limits.perUser, byUser))
   router.use(authenticated)
   app.use(API_ROOT, router)
 
-  app.use(pageRoutes(options))
+  app.use(surface['/'].routers().open)
+  app.use(createStaticPages())
   app.use(refuseUnknownRoute)
   app.use(createErrorHandler(deps.logger))
   return app

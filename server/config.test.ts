@@ -32,6 +32,23 @@ test('.env.example names every variable that the schema reads, and no other', ()
   expect(Object.keys(example).toSorted()).toEqual(read.toSorted())
 })
 
+for (const [host, proxies, isOpen] of [
+  ['127.0.0.1', '0', true],
+  ['127.8.0.1', '0', true],
+  ['::1', '0', true],
+  ['localhost', '0', true],
+  ['0.0.0.0', '0', false],
+  ['::', '0', false],
+  ['192.0.2.1', '0', false],
+  ['localhost.example', '0', false],
+  ['127.0.0.1', '1', false],
+] as const) {
+  test(`on ${host} with ${proxies} proxies in front, metrics without a token are ${isOpen ? 'open' : 'closed'}`, () => {
+    const { inspection } = parseConfig({ ...complete, HOST: host, TRUSTED_PROXIES: proxies })
+    expect(inspection.isOpenOnLoopback).toBe(isOpen)
+  })
+}
+
 test('the configuration is frozen', () => {
   expect(Object.isFrozen(parseConfig(complete))).toBe(true)
 })

@@ -3,6 +3,9 @@ import { z } from 'zod'
 const onOff = (fallback: 'on' | 'off') => z.enum(['on', 'off']).default(fallback)
 const port = z.coerce.number().int().min(0).max(65_535)
 
+/** Addresses that only this machine reaches. */
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
+
 /** An origin is a scheme, a host and a port, and nothing behind it (RFC 6454). */
 function parseOrigins(text: string, context: z.RefinementCtx): readonly string[] {
   const origins = text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
@@ -49,7 +52,7 @@ const Environment = z
     TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
     /** Origins whose pages may call the API, separated by commas; without any there is no CORS. */
     CORS_ORIGINS: z.string().default('').transform(parseOrigins),
-    /** When set, metrics and detailed health are given to its bearer only. */
+    /** Opens metrics and the details of health to its bearer; without it they are open on loopback only. */
     METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
     /** Fills the cache in the background after the start. */
     WARM_ON_START: onOff('off'),
@@ -114,7 +117,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     },
     trustedProxies: env.TRUSTED_PROXIES,
     corsOrigins: env.CORS_ORIGINS,
-    ...(env.METRICS_TOKEN === undefined ? {} : { metricsToken: env.METRICS_TOKEN }),
+    inspection: {
+      token: env.METRICS_TOKEN,
+      isOpenOnLoopback: LOOPBACK.test(env.HOST) && env.TRUSTED_PROXIES === 0,
+    },
     isStrict: env.STRICT_SCHEMAS === 'on',
     warmsOnStart: env.WARM_ON_START === 'on',
     optimize: {

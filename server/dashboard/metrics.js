@@ -139,16 +139,33 @@ function healthList({ services = {}, status, reasons = [] }) {
       ` ${its.status}${trip}`,
     )
     item.dataset.status = its.status
-    if (its.reasons.length > 0) item.append(element('small', { textContent: its.reasons.join('; ') }))
+    if (its.reasons?.length > 0) item.append(element('small', { textContent: its.reasons.join('; ') }))
     return item
   })
 }
 
+/** Kept for as long as the tab is open. */
+const KEPT_TOKEN = 'hotpath.metrics-token'
+
+const PROBLEMS = {
+  401: 'The metrics of this server are for the bearer of its metrics token.',
+  403: 'The metrics of this server are closed: its operator opens them by setting METRICS_TOKEN.',
+}
+
 async function reading() {
-  const [metrics, health] = await Promise.all([fetch('/metrics/performance'), fetch('/health/ready')])
-  if (!metrics.ok) return { problem: 'The metrics of this server are for the bearer of its metrics token.' }
+  const token = sessionStorage.getItem(KEPT_TOKEN)
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` }
+  const [metrics, ready] = await Promise.all([
+    fetch('metrics/performance', { headers }),
+    fetch('health/ready', { headers }),
+  ])
+  const health = await ready.json()
+  if (!metrics.ok) {
+    const problem = PROBLEMS[metrics.status] ?? `The metrics cannot be had (${metrics.status}).`
+    return { health, problem, wantsToken: metrics.status === 401, wasWrong: token !== null }
+  }
   const now = await metrics.json()
-  return { now: { ...now, timestamp: Date.parse(now.timestamp) }, health: await health.json() }
+  return { now: { ...now, timestamp: Date.parse(now.timestamp) }, health }
 }
 
 /** Draws into `root` now and from then on, as long as somebody looks. */
@@ -157,18 +174,29 @@ export function watchMetrics(root) {
   const part = (name) => root.querySelector(`[data-part=${name}]`)
   const look = async () => {
     if (!document.hidden) {
-      const { now, health, problem } = await reading().catch(() => ({ problem: 'The server does not answer.' }))
-      part('problem').textContent = problem ?? ''
+      const { now, health, problem, wantsToken, wasWrong } = await reading().catch(() => ({
+        problem: 'The server does not answer.',
+      }))
+      part('problem').textContent =
+        wantsToken && wasWrong ? `That is not the metrics token. ${problem}` : (problem ?? '')
+      part('access').hidden = wantsToken !== true
+      part('figures').hidden = now === undefined && history.length === 0
+      if (health !== undefined) part('health').replaceChildren(...healthList(health))
       if (now !== undefined) {
         history.push(now)
         if (history.length > KEPT) history.shift()
         part('tiles').replaceChildren(...TILES.map((one) => tile(one, history)))
         part('routes').replaceChildren(...routeBars(now))
-        part('health').replaceChildren(...healthList(health))
         root.dataset.readings = String(Number(root.dataset.readings ?? 0) + 1)
       }
     }
-    setTimeout(look, EVERY_MS)
   }
-  void look()
+  part('access').addEventListener('submit', (event) => {
+    event.preventDefault()
+    sessionStorage.setItem(KEPT_TOKEN, new FormData(event.target).get('token'))
+    event.target.reset()
+    void look()
+  })
+  const lookOn = () => void look().finally(() => setTimeout(lookOn, EVERY_MS))
+  lookOn()
 }

@@ -1,8 +1,8 @@
 /* global Pusher */
 // The live page: sign in, open a lesson, report progress, and watch the events of its class arrive.
 
-import { createBatchAuthorizer } from '/vendor/batch-authorizer.js'
-import { createDeliveryGuard } from '/vendor/delivery-guard.js'
+import { createBatchAuthorizer } from './vendor/batch-authorizer.js'
+import { createDeliveryGuard } from './vendor/delivery-guard.js'
 import { watchMetrics } from './metrics.js'
 
 const $ = (id) => document.getElementById(id)
@@ -34,7 +34,7 @@ const guard = createDeliveryGuard({
 class Refused extends Error {}
 
 async function api(method, path, body) {
-  const response = await fetch(`/api/v1${path}`, {
+  const response = await fetch(`api/v1${path}`, {
     method,
     headers: {
       ...(session.token === undefined ? {} : { authorization: `Bearer ${session.token}` }),
@@ -72,7 +72,7 @@ async function reportDeliveries() {
 }
 
 async function connect() {
-  const { key, cluster, host, port, useTls } = await (await fetch('/realtime-config.json')).json()
+  const { key, cluster, host, port, useTls } = await (await fetch('realtime-config.json')).json()
   session.pusher = new Pusher(key, {
     cluster: cluster ?? '',
     ...(host === undefined ? {} : { wsHost: host, wsPort: port, wssPort: port }),
@@ -82,7 +82,7 @@ async function connect() {
     // One request for all channels that are asked for together, also after a reconnect.
     channelAuthorization: {
       customHandler: createBatchAuthorizer({
-        endpoint: '/api/v1/realtime/auth',
+        endpoint: 'api/v1/realtime/auth',
         headers: () => ({ authorization: `Bearer ${session.token}` }),
       }),
     },

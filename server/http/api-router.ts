@@ -3,7 +3,7 @@ import type { Encoded, ReplyEncoder } from '#server/services/reply-encoder.ts'
 import { principalOf } from './access-token.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Call, OpenCall, Operation } from './operation.ts'
-import { sendEncoded, sendUnkept } from './send-encoded.ts'
+import { sendEncoded, sendUnkept } from './send-reply.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
 type Handler<C, Reply> = (call: C) => Promise<Reply> | Reply
@@ -23,6 +23,7 @@ export class ApiRouter {
   readonly #open = Router()
   readonly #authenticated = Router()
   readonly #served: ServedOperation[] = []
+  readonly #plainPaths: string[] = []
 
   constructor(options: { readonly bodyLimitBytes: number; readonly replies: ReplyEncoder }) {
     this.#bodyLimitBytes = options.bodyLimitBytes
@@ -58,6 +59,18 @@ export class ApiRouter {
     this.#served.push({ operation, isOpen: true })
   }
 
+  /** For everybody, what is no JSON or was encoded before: the handler sends it by itself. */
+  servePlain(path: string, handler: RequestHandler): void {
+    this.#open.get(path, handler)
+    this.#plainPaths.push(path)
+  }
+
+  /** What answers without a token, in Express's form; the static files of `use` are not among them. */
+  get openPaths(): readonly string[] {
+    const operations = this.#served.filter(({ isOpen }) => isOpen).map(({ operation }) => operation.path)
+    return [...operations, ...this.#plainPaths]
+  }
+
   /** To be called once, after the last operation. Authentication goes between the two. */
   routers(): { readonly open: Router; readonly authenticated: Router } {
     refuseOtherMethods(this.#open)
@@ -87,10 +100,10 @@ export class ApiRouter {
     router[method](path, ...this.#parsers(operation), run)
   }
 
-  #send({ method, reply }: Operation, response: Response, value: unknown): void {
+  #send({ method, reply, isVolatile = method !== 'get' }: Operation, response: Response, value: unknown): void {
     const encoded = this.#replies.encode(reply, value)
-    if (method === 'get') sendEncoded(response, encoded)
-    else sendUnkept(response, encoded)
+    if (isVolatile) sendUnkept(response, encoded)
+    else sendEncoded(response, encoded)
   }
 
   #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {

@@ -18,6 +18,8 @@ export interface Operation<Params = unknown, Query = unknown, Body = unknown, Re
   /** The body comes as bytes, unparsed: a signature is over them. */
   readonly isRaw?: boolean
   readonly reply: z.ZodType<Reply>
+  /** It differs each time: nobody keeps it, and it has no entity tag. A write is so by itself. */
+  readonly isVolatile?: boolean
   /** The statuses with which it comes; the first one unless the handler says otherwise. 200 by default. */
   readonly statuses?: readonly number[]
   /** The statuses of its own problems, beside those that every operation has. */

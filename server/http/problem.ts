@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Response } from 'express'
 import { isConnectionLoss, sqlStateOf } from '#optimizations/database/errors.ts'
 import { AppError } from '#optimizations/kernel/errors.ts'
+import { sendBody } from './send-reply.ts'
 
 /** Problem Details for HTTP APIs (RFC 9457), with the request id and a stable code beside the standard members. */
 export interface Problem {
@@ -109,5 +110,6 @@ const RETRY_AFTER_SEC = 1
 
 export function sendProblem(response: Response, problem: Problem): void {
   if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
-  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+  response.status(problem.status)
+  sendBody(response, 'application/problem+json; charset=utf-8', JSON.stringify(problem))
 }

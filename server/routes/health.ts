@@ -1,50 +1,81 @@
-import { Router, type RequestHandler } from 'express'
-import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import { z } from 'zod'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import type { InspectionAccess } from '#server/http/inspection-access.ts'
+import { defineOperation } from '#server/http/operation.ts'
 import type { RequestMetrics } from '#server/http/request-metrics.ts'
+import { ExplainedReadiness, Liveness, PerformanceHealth, Readiness } from '#server/schemas/health.ts'
 import type { HealthStatus } from '#optimizations/kernel/health.ts'
-import type { Optimizations } from '#optimizations/manager/optimizations.ts'
+import { perService } from '#optimizations/manager/service-name.ts'
+import type { Optimizations, OptimizationsHealth } from '#optimizations/manager/optimizations.ts'
+
+const live = defineOperation({
+  method: 'get',
+  path: '/live',
+  summary: 'The process answers',
+  isVolatile: true,
+  reply: Liveness,
+})
+
+const ready = defineOperation({
+  method: 'get',
+  path: '/ready',
+  summary: 'Requests may come; with reasons for whoever may inspect the server',
+  isVolatile: true,
+  reply: z.union([ExplainedReadiness, Readiness]),
+})
+
+const performance = defineOperation({
+  method: 'get',
+  path: '/performance',
+  summary: 'How well each service does its work: the start, live probes, and what was counted',
+  isVolatile: true,
+  reply: PerformanceHealth,
+})
 
 const statusCode = (status: HealthStatus): number => (status === 'unhealthy' ? 503 : 200)
 
-/** `/health`. Live and ready are public: they say which service is how, and no address and no secret. */
-export function healthRoutes(deps: {
-  readonly optimizations: Pick<Optimizations, 'health' | 'metrics' | 'status'>
-  readonly requestMetrics: Pick<RequestMetrics, 'snapshot'>
-  readonly isDraining: () => boolean
-  /** Stands before what tells more than live and ready. */
-  readonly guard: RequestHandler
-}): Router {
-  const router = Router()
-
-  // Live: the process answers. It asks nothing of its services, or their outage would get every process restarted.
-  router.get('/live', (_request, response) => {
-    response.json({ status: 'healthy' })
+function explain({ status, reasons, services }: OptimizationsHealth): z.infer<typeof ExplainedReadiness> {
+  const shown = perService((name) => {
+    const { details: _left, ...health } = services[name]
+    return health
   })
+  return { status, reasons, services: shown }
+}
 
-  // Ready: requests may come. A degraded service does not take the process out, an unhealthy one does.
-  router.get('/ready', async (_request, response) => {
-    if (deps.isDraining()) {
-      response.status(503).json({ status: 'unhealthy', reasons: ['the process is shutting down'] })
-      return
+/** `/health`. Live and ready are for everybody, and say no more than a load balancer needs. */
+export function healthRoutes(
+  api: ApiRouter,
+  deps: {
+    readonly optimizations: Pick<Optimizations, 'health' | 'metrics' | 'status'>
+    readonly requestMetrics: Pick<RequestMetrics, 'snapshot'>
+    readonly isDraining: () => boolean
+    readonly access: InspectionAccess
+  },
+): void {
+  const { optimizations, requestMetrics, isDraining, access } = deps
+
+  // It asks nothing of its services, or their outage would get every process restarted.
+  api.serveOpen(live, () => ({ status: 'healthy' as const }))
+
+  // A degraded service does not take the process out, an unhealthy one does.
+  api.serveOpen(ready, async ({ request, response }) => {
+    if (isDraining()) {
+      response.status(503)
+      return { status: 'unhealthy' as const, reasons: ['the process is shutting down'] }
     }
-    const { status, reasons, services } = await deps.optimizations.health()
-    const shown = Object.fromEntries(
-      Object.entries(services).map(([name, { details: _left, ...health }]) => [name, health]),
-    )
-    response.status(statusCode(status)).json({ status, reasons, services: shown })
+    const health = await optimizations.health()
+    response.status(statusCode(health.status))
+    if (access.mayInspect(request)) return explain(health)
+    return { status: health.status, services: perService((name) => ({ status: health.services[name].status })) }
   })
 
-  // Performance: how well each does its work, in the words of the start, of live probes and of counters.
-  router.get('/performance', deps.guard, async (_request, response) => {
-    const { optimizations, requestMetrics } = deps
-    const health = await optimizations.health()
+  api.serveOpen(performance, async ({ request, response }) => {
+    access.requireInspector(request, response)
+    const { status, reasons, services } = await optimizations.health()
     const { optimizationEnabled, timestamp, process } = optimizations.metrics()
     const { routes: _all, ...requests } = requestMetrics.snapshot()
-    response
-      .status(statusCode(health.status))
-      .json({ ...health, optimizationEnabled, start: optimizations.status(), requests, process, timestamp })
+    response.status(statusCode(status))
+    const counted = { optimizationEnabled, start: optimizations.status(), requests, process, timestamp }
+    return { status, reasons, services, ...counted }
   })
-
-  refuseOtherMethods(router)
-  return router
 }

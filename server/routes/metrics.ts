@@ -1,37 +1,48 @@
-import { Router, type RequestHandler } from 'express'
 import { Registry } from 'prom-client'
-import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
+import type { ApiRouter } from '#server/http/api-router.ts'
+import type { InspectionAccess } from '#server/http/inspection-access.ts'
+import { defineOperation } from '#server/http/operation.ts'
 import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
 import type { RequestMetrics } from '#server/http/request-metrics.ts'
+import { sendBody } from '#server/http/send-reply.ts'
+import { Metrics } from '#server/schemas/metrics.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 
-/** `/metrics`: everything that is counted, for people and programs as JSON, for Prometheus as text. */
-export function metricsRoutes(deps: {
-  readonly optimizations: Pick<Optimizations, 'metrics' | 'prometheus' | 'status'>
-  readonly requestMetrics: Pick<RequestMetrics, 'registry' | 'snapshot'>
-  readonly rateLimiters: readonly RateLimiter[]
-  readonly guard: RequestHandler
-}): Router {
-  const { optimizations, requestMetrics, rateLimiters } = deps
-  const router = Router()
-  router.use(deps.guard)
+const performance = defineOperation({
+  method: 'get',
+  path: '/performance',
+  summary: 'Everything that is counted',
+  isVolatile: true,
+  reply: Metrics,
+})
 
-  router.get('/performance', (_request, response) => {
-    const rateLimits = Object.fromEntries(rateLimiters.map((limiter) => [limiter.name, limiter.statistics()]))
-    response.setHeader('cache-control', 'no-store')
-    response.json({
+/** `/metrics`: everything that is counted, for people and programs as JSON, for Prometheus as text. */
+export function metricsRoutes(
+  api: ApiRouter,
+  deps: {
+    readonly optimizations: Pick<Optimizations, 'metrics' | 'prometheus' | 'status'>
+    readonly requestMetrics: Pick<RequestMetrics, 'registry' | 'snapshot'>
+    readonly rateLimiters: readonly RateLimiter[]
+    readonly access: InspectionAccess
+  },
+): void {
+  const { optimizations, requestMetrics, rateLimiters, access } = deps
+
+  api.serveOpen(performance, ({ request, response }) => {
+    access.requireInspector(request, response)
+    return {
       ...optimizations.metrics(),
       start: optimizations.status(),
       requests: requestMetrics.snapshot(),
-      rateLimits,
-    })
+      rateLimits: Object.fromEntries(rateLimiters.map((limiter) => [limiter.name, limiter.statistics()])),
+    }
   })
 
-  router.get('/', async (_request, response) => {
+  // Text, by families that are declared one by one where they are counted.
+  api.servePlain('/', async (request, response) => {
+    access.requireInspector(request, response)
     const texts = await Promise.all([optimizations.prometheus(), requestMetrics.registry.metrics()])
-    response.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'))
+    response.setHeader('cache-control', 'no-store')
+    sendBody(response, Registry.PROMETHEUS_CONTENT_TYPE, texts.join('\n'))
   })
-
-  refuseOtherMethods(router)
-  return router
 }

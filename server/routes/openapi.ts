@@ -1,9 +1,7 @@
-import { Router } from 'express'
 import { z } from 'zod'
 import type { ApiRouter } from '#server/http/api-router.ts'
-import { refuseOtherMethods } from '#server/http/method-not-allowed.ts'
 import { openApiDocument } from '#server/http/openapi.ts'
-import { sendEncoded } from '#server/http/send-encoded.ts'
+import { sendEncoded } from '#server/http/send-reply.ts'
 import type { ReplyEncoder } from '#server/services/reply-encoder.ts'
 
 const Members = z.record(z.string(), z.unknown())
@@ -13,18 +11,15 @@ const Document = z.object({
   info: Members,
   servers: z.array(Members),
   security: z.array(Members),
-  paths: Members,
+  paths: z.record(z.string(), Members),
   components: Members,
 })
 
-/** `/openapi.json`: what the API is, for programs; the page at `/docs/` shows it to people. */
+/** `/openapi.json`: what the API is, for programs; the page at `/docs/` shows it to people. After all operations. */
 export function openApiRoutes(
   api: ApiRouter,
-  options: { readonly root: string; readonly replies: ReplyEncoder },
-): Router {
-  const document = options.replies.encode(Document, openApiDocument(api.served, options.root))
-  const router = Router()
-  router.get('/openapi.json', (_request, response) => sendEncoded(response, document))
-  refuseOtherMethods(router)
-  return router
+  { root, replies }: { readonly root: string; readonly replies: ReplyEncoder },
+): void {
+  const document = replies.encode(Document, openApiDocument(api.served, root))
+  api.servePlain('/openapi.json', (_request, response) => sendEncoded(response, document))
 }

@@ -54,7 +54,8 @@ test('a request that the database keeps waiting is answered with 503 in time, an
     const reply = await client.get('/api/v1/lessons')
     expect(reply.status).toBe(503)
     expect(reply.headers.get('content-type')).toContain('application/problem+json')
-    expect(reply.body).toMatchObject({ code: 'request_timeout' })
+    // The database ends the statement at the same moment, and may be the first to say so.
+    expect(['request_timeout', 'deadline_exceeded']).toContain(reply.body['code'])
   } finally {
     await blocker.query('rollback')
     await blocker.end()

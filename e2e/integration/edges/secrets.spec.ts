@@ -1,61 +1,204 @@
-import { Client } from 'pg'
-import { ApiClient, type ApiReply } from '#fixtures/playwright/api-client.ts'
-import { startServerProcess } from '#fixtures/playwright/server-process.ts'
+import { readdir } from 'node:fs/promises'
+import { Redis } from 'ioredis'
+import { request } from 'undici'
+import { SchoolIndex } from '#fixtures/data/school-index.ts'
+import { SEEDED_PASSWORD, seededSchool } from '#fixtures/data/seed.ts'
+import { endpointCalls } from '#fixtures/edges/endpoint-calls.ts'
+import { findLeaks, passwordsIn, type Exposed, type Secrets } from '#fixtures/edges/secrets.ts'
+import { ApiClient } from '#fixtures/playwright/api-client.ts'
+import { startServerProcess, type ServerProcess } from '#fixtures/playwright/server-process.ts'
+import type { Sql } from '#fixtures/playwright/app-fixtures.ts'
 import { expect, test } from '#fixtures/test.ts'
+import { createSurface, type AppDeps, type AppOptions } from '#server/app.ts'
 
-const JSON_TYPE = { 'content-type': 'application/json' }
+const ROOT = '/api/v1'
+const METRICS_TOKEN = 'metrics-token-b41c77'
 const WRONG_PASSWORD = 'wrong-password-8f3b'
 const NAME = 'name-in-a-statement-51c7'
 const QUERY_SECRET = 'query-secret-d2a9'
+const STATIC = new URL('../../../server/dashboard/', import.meta.url)
 
-/** What a run with good, bad and failing requests answered and logged. */
-async function runOfEverything(environment: Record<string, string>) {
-  await using server = await startServerProcess({ environment: { ...environment, LOG_LEVEL: 'trace' } })
-  const anonymous = new ApiClient(server.url)
-  const signedIn = await anonymous.post('/api/v1/auth/sign-in', { username: 'student1', password: 'hotpath' })
-  const token = String(signedIn.body['token'])
-  const client = new ApiClient(server.url, token)
-  const replies: ApiReply[] = [
-    await anonymous.post('/api/v1/auth/sign-in', { username: 'student1', password: WRONG_PASSWORD }),
-    await anonymous.send('POST', '/api/v1/auth/sign-in', {
-      headers: JSON_TYPE,
-      body: `{"password": "${WRONG_PASSWORD}"`,
-    }),
-    await anonymous.post('/api/v1/auth/sign-in', { username: 'x', password: { nested: WRONG_PASSWORD } }),
-    await client.get(`/api/v1/lessons?token=${QUERY_SECRET}`),
-    await client.get(`/api/v1/lessons/${QUERY_SECRET}`),
-    await new ApiClient(server.url, `${token}x`).get('/api/v1/lessons'),
-  ]
-  const database = new Client(environment['DATABASE_URL'])
-  await database.connect()
-  try {
-    await database.query('alter table users rename to users_away')
-    replies.push(await anonymous.post('/api/v1/auth/sign-in', { username: NAME, password: WRONG_PASSWORD }))
-  } finally {
-    await database.query('alter table users_away rename to users')
-    await database.end()
-  }
-  await server.stop()
-  return { token, replies, log: server.output() }
+/** What answers without a token. A new path has to be added here, after a look at what it tells. */
+const OPEN_PATHS = [
+  '/health/live',
+  '/health/ready',
+  '/health/performance',
+  '/metrics/performance',
+  '/metrics/',
+  `${ROOT}/auth/sign-in`,
+  `${ROOT}/realtime/webhook`,
+  `${ROOT}/openapi.json`,
+  '/realtime-config.json',
+  '/vendor/pusher.min.js',
+  '/vendor/batch-authorizer.js',
+  '/vendor/delivery-guard.js',
+  '/docs',
+  '/docs/docs.css',
+  '/docs/docs.js',
+  '/docs/index.html',
+  '/icon.svg',
+  '/index.html',
+  '/metrics.js',
+  '/page.js',
+  '/style.css',
+]
+
+/** Answers whatever it is asked for with itself: enough to put the application together without starting anything. */
+function createAnything(): never {
+  const anything: unknown = new Proxy(() => undefined, { get: () => anything, apply: () => anything })
+  return anything as never
 }
 
-test('neither replies nor logs show a secret, a statement, or where in the code something failed', async ({
+test('every path that answers without a token is on the list of this spec', async () => {
+  const anything = createAnything()
+  const deps = { ...({} as AppDeps), services: anything, replies: anything, optimizations: anything, limits: {} }
+  const surface = createSurface(deps, { pusher: {}, inspection: {} } as AppOptions, anything)
+  const served = Object.entries(surface).flatMap(([at, api]) =>
+    api.openPaths.map((path) => `${at === '/' ? '' : at}${path}`),
+  )
+  const files = (await readdir(STATIC, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => `/${`${parentPath}/${name}`.replace(STATIC.pathname, '').replace(/^\//, '')}`)
+  expect([...served, ...files].toSorted()).toEqual(OPEN_PATHS.toSorted())
+})
+
+/** Every secret of the configuration, and of the database. */
+async function secretsOf(environment: Readonly<Record<string, string>>, sql: Sql): Promise<Secrets> {
+  const users = await sql<{ username: string; hash: string }>('select username, password_hash as hash from users')
+  return {
+    PUSHER_SECRET: environment['PUSHER_SECRET'] ?? '',
+    TOKEN_SECRET: environment['TOKEN_SECRET'] ?? '',
+    METRICS_TOKEN,
+    ...passwordsIn(environment),
+    ...Object.fromEntries(users.map(({ username, hash }) => [`password hash of ${username}`, hash])),
+  }
+}
+
+async function ask(
+  url: string,
+  path: string,
+  options: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string } = {},
+): Promise<Exposed & { readonly status: number }> {
+  const { statusCode, headers, body } = await request(`${url}${path}`, options as object)
+  const text = `${JSON.stringify(headers)}\n${await body.text()}`
+  return { where: `${options.method ?? 'GET'} ${path} → ${statusCode}`, text, status: statusCode }
+}
+
+/** Every open path, with and without what opens it, and in ways in which it must refuse. */
+async function askOpenPaths(url: string): Promise<readonly Exposed[]> {
+  const json = { 'content-type': 'application/json' }
+  const exposed: Exposed[] = []
+  for (const path of [...OPEN_PATHS, '/', '/nothing', `${ROOT}/nothing`]) {
+    exposed.push(await ask(url, path))
+    exposed.push(await ask(url, `${path}?token=${QUERY_SECRET}`))
+    exposed.push(await ask(url, path, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } }))
+    for (const method of ['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']) exposed.push(await ask(url, path, { method }))
+    exposed.push(await ask(url, path, { method: 'POST', headers: json, body: '{"broken' }))
+    exposed.push(await ask(url, path, { method: 'POST', headers: json, body: JSON.stringify({ username: {} }) }))
+  }
+  return exposed
+}
+
+/** Every endpoint by somebody who may ask it, once. */
+async function askEndpoints(server: ServerProcess): Promise<readonly Exposed[]> {
+  const clients = new Map<string, Promise<ApiClient>>()
+  const signIn = async (username: string): Promise<ApiClient> => {
+    const { body } = await new ApiClient(server.url).post(`${ROOT}/auth/sign-in`, {
+      username,
+      password: SEEDED_PASSWORD,
+    })
+    return new ApiClient(server.url, String(body['token']))
+  }
+  const as = (username: string): Promise<ApiClient> => {
+    const client = clients.get(username) ?? signIn(username)
+    clients.set(username, client)
+    return client
+  }
+  const exposed: Exposed[] = []
+  for (const { endpoint, prepare } of endpointCalls(new SchoolIndex(seededSchool()))) {
+    const { body, headers, status } = await (await prepare(as, 0))()
+    exposed.push({ where: `${endpoint} → ${status}`, text: JSON.stringify([body, [...headers]]) })
+  }
+  return exposed
+}
+
+/** Requests that fail in the ways that tend to say too much. */
+async function failEverywhere(server: ServerProcess, sql: Sql): Promise<readonly (Exposed & { status: number })[]> {
+  const { url } = server
+  const headers = { 'content-type': 'application/json' }
+  const signIn = (body: string) => ask(url, `${ROOT}/auth/sign-in`, { method: 'POST', headers, body })
+  const bearer = (token: string, path: string) => ask(url, path, { headers: { authorization: `Bearer ${token}` } })
+  const failed = [
+    await signIn(JSON.stringify({ username: 'student1', password: WRONG_PASSWORD })),
+    await signIn(`{"password": "${WRONG_PASSWORD}"`),
+    await signIn(JSON.stringify({ username: 'x', password: { nested: WRONG_PASSWORD } })),
+    await bearer(METRICS_TOKEN, `${ROOT}/lessons?token=${QUERY_SECRET}`),
+    await bearer(`${METRICS_TOKEN}x`, '/metrics'),
+  ]
+  await sql('alter table users rename to users_away')
+  try {
+    failed.push(await signIn(JSON.stringify({ username: NAME, password: WRONG_PASSWORD })))
+  } finally {
+    await sql('alter table users_away rename to users')
+  }
+  return failed
+}
+
+/** Everything that the server keeps in Redis. */
+async function dumpRedis(url: string): Promise<readonly Exposed[]> {
+  const redis = new Redis(url)
+  try {
+    const keys = await redis.keys('*')
+    const contents = keys.map(async (key) => {
+      const type = await redis.type(key)
+      if (type === 'string') return [await redis.getBuffer(key)]
+      if (type === 'hash') return Object.values(await redis.hgetallBuffer(key))
+      return type === 'zset' ? redis.zrangeBuffer(key, '0', '-1') : []
+    })
+    const values = await Promise.all(contents)
+    return keys.map((key, at) => ({ where: `Redis key ${key}`, text: `${key} ${(values[at] ?? []).join(' ')}` }))
+  } finally {
+    redis.disconnect()
+  }
+}
+
+test('no reply, header, page, error, metric, health, event, log line or cached value shows a secret, a statement, or where in the code something failed', async ({
   serverEnvironment,
+  seededDatabase,
+  redis,
+  realtime,
+  sql,
 }) => {
-  const { token, replies, log } = await runOfEverything({ ...serverEnvironment })
-  expect(replies.at(-1)?.status).toBe(500)
+  test.setTimeout(90_000)
+  const secrets = await secretsOf(serverEnvironment, sql)
+  expect(Object.keys(secrets).length).toBeGreaterThan(50)
+  const subscriber = await realtime.connectAs('student1')
+  const { id: userId } = seededSchool().users.find(({ username }) => username === 'student1') ?? {}
+  const { id: classId } = new SchoolIndex(seededSchool()).classOf('student1')
+  await subscriber.subscribe(`private-user-${userId}`)
+  await subscriber.subscribe(`private-class-${classId}`)
+
+  const environment = { ...serverEnvironment, METRICS_TOKEN, LOG_LEVEL: 'trace' }
+  await using server = await startServerProcess({ environment })
+  const replies = [...(await askOpenPaths(server.url)), ...(await askEndpoints(server))]
+  await expect.poll(() => subscriber.received.length).toBeGreaterThan(0)
+  const cached = await dumpRedis(redis.url)
+  expect(cached.length).toBeGreaterThan(0)
+  const failures = await failEverywhere(server, sql)
+  expect(failures.at(-1)?.status).toBe(500)
+  await server.stop()
+  const log = server.output()
   expect(log).toContain('"request failed"')
 
-  const { DATABASE_URL, PUSHER_SECRET, TOKEN_SECRET } = serverEnvironment
-  const databasePassword = new URL(DATABASE_URL ?? '').password
-  const secrets = [token, WRONG_PASSWORD, QUERY_SECRET, PUSHER_SECRET ?? '', TOKEN_SECRET ?? '', databasePassword]
-  const answered = JSON.stringify(replies.map(({ body, headers }) => [body, [...headers]]))
-  for (const secret of secrets.filter((one) => one !== '')) {
-    // The id in a path is no secret, and the log is where one looks for it.
-    if (secret !== QUERY_SECRET) expect(log).not.toContain(secret)
-    expect(answered).not.toContain(secret)
-  }
-  expect(log).not.toContain(`token=${QUERY_SECRET}`)
-  expect(log).not.toContain(NAME)
-  expect(answered).not.toMatch(/node_modules|\.ts:\d+|select |users/i)
+  const events = subscriber.received.map((event) => ({ where: `event ${event.event}`, text: JSON.stringify(event) }))
+  const given = { WRONG_PASSWORD, QUERY_SECRET, NAME }
+  const everything = [...replies, ...failures, ...events, ...cached, { where: 'the log', text: log }]
+  expect(findLeaks({ ...secrets, ...given }, everything)).toEqual([])
+  for (const { where, text } of failures) expect(text, where).not.toMatch(/node_modules|\.ts:\d+|select |users/i)
+  await seededDatabase.reset()
+})
+
+test('a page learns where Pusher is, and nothing more', async ({ app }) => {
+  const { body } = await app.anonymous.get('/realtime-config.json')
+  expect(Object.keys(body).toSorted()).toEqual(['host', 'key', 'port', 'useTls'])
 })

@@ -79,6 +79,39 @@ test('with a metrics token, metrics and detailed health are for its bearer, and 
   expect((await anonymous?.get('/health/ready'))?.status).toBe(200)
 })
 
+const INSPECTED = ['/metrics', '/metrics/performance', '/health/performance']
+
+test('without a metrics token a server behind a proxy keeps metrics and details of health closed, and says how to open them', async ({
+  serverEnvironment,
+}) => {
+  await using server = await startServerProcess({ environment: { ...serverEnvironment, TRUSTED_PROXIES: '1' } })
+  const client = new ApiClient(server.url)
+  for (const path of INSPECTED) {
+    const { status, body } = await client.get(path)
+    expect(status).toBe(403)
+    expect(body).toMatchObject({ code: 'inspection_closed', detail: expect.stringContaining('METRICS_TOKEN') })
+  }
+  const ready = await client.get('/health/ready')
+  expect(ready.body).toEqual({
+    status: 'healthy',
+    services: { cache: { status: 'healthy' }, database: { status: 'healthy' }, pusher: { status: 'healthy' } },
+  })
+})
+
+for (const [what, headers] of [
+  ['a request that a proxy has forwarded', { 'x-forwarded-for': '192.0.2.7' }],
+  ['a page of another name that leads to this machine', { host: 'rebound.example' }],
+] as const) {
+  test(`on loopback without a metrics token, ${what} sees no metrics and no details of health`, async ({ app }) => {
+    for (const path of INSPECTED) {
+      expect((await app.anonymous.get(path)).status).toBe(200)
+      expect((await app.anonymous.get(path, headers)).status).toBe(403)
+    }
+    expect((await app.anonymous.get('/health/ready', headers)).body['reasons']).toBeUndefined()
+    expect((await app.anonymous.get('/health/ready')).body['reasons']).toEqual([])
+  })
+}
+
 for (const [who, username, status] of [
   ['an admin', 'admin', 200],
   ['a teacher', 'teacher1', 403],

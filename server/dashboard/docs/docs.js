@@ -55,9 +55,12 @@ function operation(root, path, method, { summary, parameters = [], requestBody, 
 }
 
 async function show() {
-  const { servers, paths, components } = await (await fetch('/api/v1/openapi.json')).json()
+  const response = await fetch('../api/v1/openapi.json')
+  const { servers, paths, components } = await response.json()
+  // Relative to where the document is (OpenAPI 3.1, Server Object).
+  const root = new URL(servers[0].url, response.url).pathname
   const all = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, one]) => operation(servers[0].url, path, method, one)),
+    Object.entries(methods).map(([method, one]) => operation(root, path, method, one)),
   )
   const problem = element('details', {}, element('summary', { textContent: 'Problem: what every refusal looks like' }))
   problem.append(...schema('application/problem+json (RFC 9457)', components.schemas.Problem))

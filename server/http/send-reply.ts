@@ -1,0 +1,60 @@
+import type { Express, Response } from 'express'
+import type { Encoded } from '#server/services/reply-encoder.ts'
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+/** What a server in front adds to the tag of a body that it has compressed (Apache's mod_deflate and mod_brotli). */
+const COMPRESSED = /-(?:gzip|br|deflate|zstd)"$/
+
+/**
+ * Whether the client has the body of `etag` already, by its If-None-Match (RFC 9110, 13.1.2): compared weakly, because a
+ * server in front that compresses marks the tag as weak.
+ */
+export function hasAlready(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false
+  // No tag of ours has a comma in it.
+  return ifNoneMatch.split(',').some((part) => {
+    const tag = part.trim()
+    return tag === '*' || tag.replace(/^W\//, '').replace(COMPRESSED, '"') === etag
+  })
+}
+
+/** Sends these bytes with the length that they have, unless the request's time was over and it has its answer. */
+export function sendBody(response: Response, type: string, body: Buffer | string): void {
+  if (response.headersSent) return
+  response.setHeader('content-type', type)
+  response.setHeader('content-length', Buffer.byteLength(body))
+  response.end(body)
+}
+
+/**
+ * Sends what was encoded before. The client keeps it and asks before each use; where it has it already, the answer is
+ * 304 without a body (RFC 9110, 15.4.5).
+ */
+export function sendEncoded(response: Response, { body, etag }: Encoded): void {
+  if (response.headersSent) return
+  response.setHeader('cache-control', 'private, no-cache')
+  response.setHeader('etag', etag)
+  if (hasAlready(response.req.headers['if-none-match'], etag)) response.status(304).end()
+  else sendBody(response, JSON_TYPE, body)
+}
+
+/** Sends what nobody may keep: the answer to a write, and what differs each time. */
+export function sendUnkept(response: Response, { body }: Encoded): void {
+  if (response.headersSent) return
+  response.setHeader('cache-control', 'no-store')
+  sendBody(response, JSON_TYPE, body)
+}
+
+/**
+ * Takes from the responses of `app` every way of Express to send a value that no schema has seen. Files are sent by
+ * `sendFile` and `express.static`, which stay.
+ */
+export function refuseUnencodedReplies(app: Express): void {
+  for (const name of ['json', 'jsonp', 'render', 'send', 'sendStatus'] as const) {
+    Object.defineProperty(app.response, name, {
+      value: () => {
+        throw new Error(`response.${name}() sends what no schema has built: use http/send-reply.ts`)
+      },
+    })
+  }
+}
