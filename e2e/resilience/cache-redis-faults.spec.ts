@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
@@ -8,6 +9,8 @@ import type { RedisService } from '#fixtures/services/redis/redis-service.ts'
 import { expect, test } from '#fixtures/test.ts'
 
 const LOADER_MS = 20
+/** How long the cache waits for an answer of Redis before it takes it for away. */
+const COMMAND_TIMEOUT_MS = 250
 const READERS = 10
 
 interface Fault {
@@ -52,16 +55,24 @@ class Traffic implements AsyncDisposable {
   reads = 0
   readonly #cache: Cache
   readonly #readers: Promise<void>[]
+  readonly #stalls = monitorEventLoopDelay({ resolution: 5 })
   #isStopped = false
 
   constructor(cache: Cache) {
     this.#cache = cache
+    this.#stalls.enable()
     this.#readers = Array.from({ length: READERS }, (_, reader) => this.#run(reader))
+  }
+
+  /** The longest that this process itself was held up by its machine. */
+  get stalledMs(): number {
+    return this.#stalls.max / 1e6
   }
 
   reset(): void {
     this.worstMs = 0
     this.reads = 0
+    this.#stalls.reset()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -93,7 +104,11 @@ class Traffic implements AsyncDisposable {
 async function startBehindProxy() {
   const redis = await startEmbeddedRedis()
   const proxy = await startFaultProxy(redis.url)
-  const cache = await startCache({ url: proxy.through(redis.url), namespace: 'faults' })
+  const cache = await startCache({
+    url: proxy.through(redis.url),
+    namespace: 'faults',
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
+  })
   return {
     redis,
     proxy,
@@ -121,6 +136,8 @@ for (const fault of FAULTS) {
     const { errors } = cache.stats()
     traffic.reset()
     await expect.poll(() => traffic.reads).toBeGreaterThan(200)
+    // A read that waited for Redis would take as long as a command may.
+    expect(traffic.worstMs - traffic.stalledMs).toBeLessThan(COMMAND_TIMEOUT_MS)
     // Nobody's read was sent, so nobody's failed.
     expect(cache.stats().errors).toBe(errors)
     test.info().annotations.push({

@@ -1,7 +1,9 @@
 import type { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { reporters } from '#fixtures/faults/breakable-app.ts'
 import { test } from '#fixtures/faults/breakable-fixtures.ts'
+import type { RealtimeClient } from '#fixtures/playwright/realtime-client.ts'
 import { expect } from '#fixtures/test.ts'
+import { readStamp } from '#optimizations/pusher/client/delivery-guard.js'
 
 const several = reporters(4)
 const [first] = several
@@ -56,44 +58,57 @@ test('with Pusher away, writes succeed, the outbox grows, health says so, and af
   await expect.poll(async () => (await writers[0]?.get('/health/ready'))?.body['status']).toBe('healthy')
 })
 
-test('a Pusher that is frozen and thawed gets every event once', async ({ breakable }) => {
-  test.setTimeout(90_000)
-  await using server = await breakable.startServer()
-  const reporter = first ?? { username: '', lessonId: '', channel: '' }
-  const client = await breakable.clientOf(server, reporter.username)
-  await using subscriber = await breakable.subscribe(server, reporter)
-  breakable.processes.pusher.freeze()
-  try {
-    for (let timeSpentSec = 1; timeSpentSec <= 10; timeSpentSec += 1) {
-      const reply = await client.put(`/api/v1/lessons/${reporter.lessonId}/progress`, { percent: 20, timeSpentSec })
-      expect(reply.status).toBe(200)
-    }
-    await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('degraded')
-  } finally {
-    breakable.processes.pusher.thaw()
+/** What a page hears that drops what arrives twice: the percents, in the order of their first arrival. */
+function heardPercents({ received }: RealtimeClient): readonly number[] {
+  const percents = new Map<string | undefined, number>()
+  for (const { event, data } of received) {
+    const { stamp, data: payload } = readStamp(data)
+    if (event !== 'progress.updated' || percents.has(stamp?.id)) continue
+    percents.set(stamp?.id, (payload as { percent: number }).percent)
   }
-  await expect.poll(() => subscriber.received.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(10)
-  await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
-})
+  return [...percents.values()]
+}
 
-test('a Pusher that crashed and came back gets what had waited', async ({ breakable }) => {
-  test.setTimeout(90_000)
-  await using server = await breakable.startServer()
-  const reporter = first ?? { username: '', lessonId: '', channel: '' }
-  const client = await breakable.clientOf(server, reporter.username)
-  await breakable.processes.pusher.kill()
-  try {
-    for (let timeSpentSec = 1; timeSpentSec <= 10; timeSpentSec += 1) {
-      const reply = await client.put(`/api/v1/lessons/${reporter.lessonId}/progress`, { percent: 30, timeSpentSec })
-      expect(reply.status).toBe(200)
+const WHILE_AWAY = Array.from({ length: 10 }, (_, n) => n + 11)
+/** Reported when Pusher is back: it comes last, so that whatever comes was there before. */
+const BACK = 50
+
+for (const [what, nth, begin, end, subscriptions] of [
+  ['frozen and thawed', 1, 'freeze', 'thaw', 1],
+  ['killed and started again', 2, 'kill', 'restart', 2],
+] as const) {
+  test(`a subscriber of a Pusher that was ${what} hears every event, in order, and once where it drops duplicates`, async ({
+    breakable,
+  }) => {
+    test.setTimeout(90_000)
+    await using server = await breakable.startServer()
+    const reporter = several[nth] ?? { username: '', lessonId: '', channel: '' }
+    const client = await breakable.clientOf(server, reporter.username)
+    const path = `/api/v1/lessons/${reporter.lessonId}/progress`
+    const report = async (percent: number): Promise<void> => {
+      expect((await client.put(path, { percent, timeSpentSec: percent })).status).toBe(200)
     }
-    expect(await waiting(client)).toBe(10)
-  } finally {
-    await breakable.processes.pusher.restart()
-  }
-  await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
-  await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('healthy')
-})
+    await using subscriber = await breakable.subscribe(server, reporter)
+    const { pusher } = breakable.processes
+    await pusher[begin]()
+    await using link = await breakable.pusherLink.inject({ kind: 'refuse' })
+    try {
+      for (const percent of WHILE_AWAY) await report(percent)
+      await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('degraded')
+      expect(await waiting(client)).toBe(WHILE_AWAY.length)
+    } finally {
+      await pusher[end]()
+    }
+    // Pusher keeps nothing for who is not subscribed: the server gets through to it only when the subscriber is back.
+    await expect.poll(() => subscriber.subscriptions(reporter.channel), { timeout: 60_000 }).toBe(subscriptions)
+    await link.end()
+    await report(BACK)
+    await expect.poll(() => heardPercents(subscriber).at(-1), { timeout: 60_000 }).toBe(BACK)
+    expect(heardPercents(subscriber)).toEqual([...WHILE_AWAY, BACK])
+    await expect.poll(() => waiting(client), { timeout: 60_000 }).toBe(0)
+    await expect.poll(async () => (await client.get('/health/ready')).body['status']).toBe('healthy')
+  })
+}
 
 test('with Redis and Pusher both away, everybody is still served, and health names both', async ({ breakable }) => {
   test.setTimeout(90_000)
