@@ -1,6 +1,4 @@
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
-import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import type { AssessmentStatus } from '#server/entities/assessment.ts'
 import { AssessmentStatistics, AssessmentView, StudentAssessmentView } from '#server/schemas/assessment.ts'
@@ -8,6 +6,7 @@ import { cacheTags } from './cache-tags.ts'
 import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound } from './errors.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 /** An assessment as it is kept: its text, and what decides who may see it. */
@@ -15,6 +14,8 @@ interface SharedAssessment extends Encoded<AssessmentView> {
   readonly classId: string
   readonly status: AssessmentStatus
 }
+
+type Asked = { readonly withAnswers: boolean; readonly assessmentId: string }
 
 export interface AssessmentReader {
   /** With its questions; the answers to them are not for students. Drafts are for those who manage the class. */
@@ -57,16 +58,16 @@ interface StatisticsRow {
 }
 
 export function createAssessmentReader(deps: {
-  readonly cache: Cache
+  readonly readings: Readings
   readonly database: Database
   readonly access: ClassAccess
   readonly replies: ReplyEncoder
 }): AssessmentReader {
-  const { cache, database, access, replies } = deps
+  const { readings, database, access, replies } = deps
   database.statements.register(ASSESSMENT, ASSESSMENT_SQL)
   database.statements.register(STATISTICS, STATISTICS_SQL)
 
-  const load = async (assessmentId: string, withAnswers: boolean): Promise<SharedAssessment | null> => {
+  const load = async ({ withAnswers, assessmentId }: Asked): Promise<SharedAssessment | null> => {
     const [row] = await database.statements.execute<AssessmentRow>(ASSESSMENT, [assessmentId])
     if (row === undefined) return null
     const questions = withAnswers ? row.questions : row.questions.map(({ correctAnswer: _hidden, ...asked }) => asked)
@@ -75,13 +76,29 @@ export function createAssessmentReader(deps: {
     return { ...encoded, classId: row.classId, status: row.status }
   }
 
+  const shared = readings.declare({
+    name: 'assessment',
+    ttlMs: TTL_MS.medium,
+    tags: ({ assessmentId }) => [cacheTags.assessment(assessmentId)],
+    load,
+  })
+
+  const statisticsOf = readings.declare({
+    name: 'assessment-statistics',
+    ttlMs: TTL_MS.short,
+    tags: (assessmentId) => [cacheTags.results(assessmentId)],
+    load: async (assessmentId: string) => {
+      const [row] = await database.statements.execute<StatisticsRow>(STATISTICS, [assessmentId])
+      const [p25 = null, median = null, p75 = null, p90 = null] = row?.percentiles ?? []
+      const { percentiles: _split, ...counts } = row ?? {}
+      const percentiles = { p25, median, p75, p90 }
+      return replies.encode(AssessmentStatistics, { assessmentId, ...counts, percentiles })
+    },
+  })
+
   const details: AssessmentReader['details'] = async (viewer, assessmentId) => {
     const withAnswers = viewer.role !== 'student'
-    const key = cacheKey('assessment', withAnswers ? 'staff' : 'student', assessmentId)
-    const found = await cache.getOrSet(key, () => load(assessmentId, withAnswers), {
-      ttlMs: TTL_MS.medium,
-      tags: [cacheTags.assessment(assessmentId)],
-    })
+    const found = await shared({ withAnswers, assessmentId })
     const mayRead =
       found !== null && (withAnswers || found.status !== 'draft') && (await access.maySee(viewer, found.classId))
     if (!mayRead) throw notFound('assessment')
@@ -94,16 +111,7 @@ export function createAssessmentReader(deps: {
     async statistics(viewer, assessmentId) {
       requireRole(viewer, 'admin', 'teacher')
       await details(viewer, assessmentId)
-      const aggregate = async (): Promise<Encoded<AssessmentStatistics>> => {
-        const [row] = await database.statements.execute<StatisticsRow>(STATISTICS, [assessmentId])
-        const [p25 = null, median = null, p75 = null, p90 = null] = row?.percentiles ?? []
-        const { percentiles: _split, ...counts } = row ?? {}
-        return replies.encode(AssessmentStatistics, { assessmentId, ...counts, percentiles: { p25, median, p75, p90 } })
-      }
-      return cache.getOrSet(cacheKey('assessment-statistics', assessmentId), aggregate, {
-        ttlMs: TTL_MS.short,
-        tags: [cacheTags.results(assessmentId)],
-      })
+      return statisticsOf(assessmentId)
     },
   }
 }

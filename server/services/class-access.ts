@@ -1,15 +1,17 @@
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
-import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import type { Role } from '#server/entities/user.ts'
 import { cacheTags } from './cache-tags.ts'
 import { notFound, ServiceError } from './errors.ts'
+import type { Readings } from './readings.ts'
 
 export interface Viewer {
   readonly id: string
   readonly role: Role
 }
+
+/** Somebody who sees the classes that they belong to: everybody but admins, who see all. */
+export type Member = { readonly role: Exclude<Role, 'admin'>; readonly id: string }
 
 export interface ClassAccess {
   /**
@@ -35,25 +37,28 @@ const MEMBERSHIP_TTL_MS = TTL_MS.short / 2
 const CLASSES_OF_TEACHER = 'classes of teacher'
 const CLASSES_OF_STUDENT = 'classes of student'
 
-export function createClassAccess(deps: { readonly cache: Cache; readonly database: Database }): ClassAccess {
-  const { cache, database } = deps
+export function createClassAccess(deps: { readonly readings: Readings; readonly database: Database }): ClassAccess {
+  const { readings, database } = deps
   database.statements.register(CLASSES_OF_TEACHER, 'select id from school_classes where teacher_id = $1')
   database.statements.register(
     CLASSES_OF_STUDENT,
     `select school_class_id as id from enrollments where student_id = $1 and status = 'active'`,
   )
 
+  const classesOf = readings.declare({
+    name: 'classes',
+    ttlMs: MEMBERSHIP_TTL_MS,
+    tags: ({ id }) => [cacheTags.belonging(id)],
+    load: async ({ role, id }: Member) => {
+      const statement = role === 'teacher' ? CLASSES_OF_TEACHER : CLASSES_OF_STUDENT
+      return (await database.statements.execute<{ id: string }>(statement, [id])).map((row) => row.id)
+    },
+  })
+
   const visibleClasses: ClassAccess['visibleClasses'] = async ({ id, role }) => {
     if (role === 'admin') return 'all'
     if (role === 'parent') return []
-    const load = async (): Promise<string[]> => {
-      const statement = role === 'teacher' ? CLASSES_OF_TEACHER : CLASSES_OF_STUDENT
-      return (await database.statements.execute<{ id: string }>(statement, [id])).map((row) => row.id)
-    }
-    return cache.getOrSet(cacheKey('classes', role, id), load, {
-      ttlMs: MEMBERSHIP_TTL_MS,
-      tags: [cacheTags.belonging(id)],
-    })
+    return classesOf({ role, id })
   }
 
   const maySee: ClassAccess['maySee'] = async (viewer, classId) => {

@@ -1,6 +1,5 @@
 import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { EntityManager } from '#optimizations/database/database.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { Enrollment } from '#server/entities/enrollment.ts'
@@ -16,10 +15,11 @@ import {
 } from '#server/schemas/class.ts'
 import { cacheTags } from './cache-tags.ts'
 import { classChannel } from './channel-names.ts'
-import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
+import { requireRole, type ClassAccess, type Member, type Viewer } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound, ServiceError } from './errors.ts'
-import { pageOf, parseCursor } from './page.ts'
+import { pageOf, parseCursor, type CursorValues } from './page.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 export interface ClassService {
@@ -31,6 +31,15 @@ export interface ClassService {
   create(viewer: Viewer, fields: ClassFields): Promise<ClassView>
   /** Throws `conflict` when the class has changed since the version that the change was made for. */
   change(viewer: Viewer, classId: string, change: ClassChange): Promise<ClassView>
+}
+
+/** Without a member: of all classes. */
+type ClassSearch = {
+  readonly member: Member | null
+  readonly subject: string | null
+  readonly grade: number | null
+  readonly after: CursorValues | readonly [null, null]
+  readonly limit: number
 }
 
 const CLASS_COLUMNS = `
@@ -56,9 +65,21 @@ const STUDENTS_SQL = `
   from enrollments e join users u on u.id = e.student_id
   where e.school_class_id = $1 and e.status = 'active' order by u.display_name, u.id`
 
+/** One invalidation has at most 255 tags. */
+const MOST_NAMED = 200
+
 async function requireTeacher(em: EntityManager, teacherId: string): Promise<void> {
   const isTeacher = (await em.count(User, { id: teacherId, role: 'teacher', isActive: true })) > 0
   if (!isTeacher) throw new ServiceError('invalid_request', 'teacherId is not the id of an active teacher.')
+}
+
+/** What ends the dashboards of a class's students, which name the class. */
+async function membersTags(em: EntityManager, classId: string): Promise<readonly string[]> {
+  const members = await em.execute<{ id: string }[]>(
+    `select student_id as id from enrollments where school_class_id = ? and status = 'active' limit ?`,
+    [classId, MOST_NAMED + 1],
+  )
+  return members.length > MOST_NAMED ? [cacheTags.dashboards] : members.map(({ id }) => cacheTags.belonging(id))
 }
 
 async function announce(unit: UnitOfWork, view: ClassView): Promise<void> {
@@ -72,22 +93,53 @@ async function viewIn(em: EntityManager, classId: string): Promise<ClassView> {
 }
 
 export function createClassService(
-  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
-  { access, replies }: { readonly access: ClassAccess; readonly replies: ReplyEncoder },
+  optimizations: Pick<Optimizations, 'database' | 'transaction'>,
+  deps: { readonly access: ClassAccess; readonly readings: Readings; readonly replies: ReplyEncoder },
 ): ClassService {
-  const { cache, database } = optimizations
-  const { statements } = database
+  const { statements } = optimizations.database
+  const { access, readings, replies } = deps
   statements.register(ONE, ONE_SQL)
   statements.register(LIST, LIST_SQL)
   statements.register(STUDENTS, STUDENTS_SQL)
 
-  const details: ClassService['details'] = async (viewer, classId) => {
-    const load = async (): Promise<Encoded<ClassView> | null> => {
+  const one = readings.declare({
+    name: 'class',
+    ttlMs: TTL_MS.medium,
+    tags: (classId) => [cacheTags.schoolClass(classId)],
+    load: async (classId: string) => {
       const [row] = await statements.execute<ClassView>(ONE, [classId])
       return row === undefined ? null : replies.encode(ClassView, row)
-    }
-    const tags = [cacheTags.schoolClass(classId)]
-    const found = await cache.getOrSet(cacheKey('class', classId), load, { ttlMs: TTL_MS.medium, tags })
+    },
+  })
+
+  const listed = readings.declare({
+    name: 'class-list',
+    ttlMs: TTL_MS.standard,
+    tags: ({ member }) => [cacheTags.classes, ...(member === null ? [] : [cacheTags.belonging(member.id)])],
+    load: async ({ member, subject, grade, after, limit }: ClassSearch) => {
+      const visible = member === null ? null : await access.visibleClasses(member)
+      const values = [visible, subject, grade, ...after, limit + 1]
+      const rows = await statements.execute<ClassView>(LIST, values)
+      return replies.encode(
+        ClassPage,
+        pageOf(rows, limit, (row) => [row.name, row.id]),
+      )
+    },
+  })
+
+  const roster = readings.declare({
+    name: 'class-students',
+    ttlMs: TTL_MS.standard,
+    tags: (classId) => [cacheTags.roster(classId)],
+    load: async (classId: string) => {
+      const rows = await statements.execute<{ enrolledAt: string }>(STUDENTS, [classId])
+      const students = rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) }))
+      return replies.encode(ClassRoster, { classId, students })
+    },
+  })
+
+  const details: ClassService['details'] = async (viewer, classId) => {
+    const found = await one(classId)
     if (found === null || !(await access.maySee(viewer, classId))) throw notFound('class')
     return found
   }
@@ -97,33 +149,16 @@ export function createClassService(
 
     async list(viewer, { subject, grade, cursor, limit }) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const [name, id] = parseCursor(cursor, 'text')
-      const visible = await access.visibleClasses(viewer)
-      const isAll = visible === 'all'
-      const load = async (): Promise<Encoded<ClassPage>> => {
-        const values = [isAll ? null : visible, subject ?? null, grade ?? null, name, id, limit + 1]
-        const rows = await statements.execute<ClassView>(LIST, values)
-        return replies.encode(
-          ClassPage,
-          pageOf(rows, limit, (row) => [row.name, row.id]),
-        )
-      }
-      const key = cacheKey('class-list', isAll ? null : viewer.id, { subject, grade, cursor, limit })
-      const tags = [cacheTags.classes, ...(isAll ? [] : [cacheTags.belonging(viewer.id)])]
-      return cache.getOrSet(key, load, { ttlMs: TTL_MS.standard, tags })
+      const member = viewer.role === 'admin' ? null : { role: viewer.role, id: viewer.id }
+      const after = parseCursor(cursor, 'text')
+      return listed({ member, subject: subject ?? null, grade: grade ?? null, after, limit })
     },
 
     async students(viewer, classId) {
       await access.requireManager(viewer, classId)
       // An admin may manage also what is not there.
       await details(viewer, classId)
-      const load = async (): Promise<Encoded<ClassRoster>> => {
-        const rows = await statements.execute<{ enrolledAt: string }>(STUDENTS, [classId])
-        const students = rows.map((row) => ({ ...row, enrolledAt: iso(row.enrolledAt) }))
-        return replies.encode(ClassRoster, { classId, students })
-      }
-      const tags = [cacheTags.roster(classId)]
-      return cache.getOrSet(cacheKey('class-students', classId), load, { ttlMs: TTL_MS.standard, tags })
+      return roster(classId)
     },
 
     async create(viewer, { teacherId: asked, ...fields }) {
@@ -157,11 +192,12 @@ export function createClassService(
           throw new ServiceError('conflict', `The class has changed: its version is ${found.version}.`)
         }
         if (fields.maxStudents !== undefined) await requireRoom(unit.em, classId, fields.maxStudents)
-        unit.invalidate(cacheTags.schoolClass(classId), cacheTags.classes)
+        unit.invalidate(cacheTags.schoolClass(classId), cacheTags.classes, cacheTags.belonging(found.teacher.id))
+        unit.invalidate(...(await membersTags(unit.em, classId)))
         if (teacherId !== undefined && teacherId !== found.teacher.id) {
           if (viewer.role !== 'admin') throw new ServiceError('forbidden', 'Only an admin gives a class to a teacher.')
           await requireTeacher(unit.em, teacherId)
-          unit.invalidate(cacheTags.belonging(found.teacher.id), cacheTags.belonging(teacherId))
+          unit.invalidate(cacheTags.belonging(teacherId))
           found.teacher = unit.em.getReference(User, teacherId, { wrapped: true })
         }
         unit.em.assign(found, fields as EntityData<SchoolClass>)

@@ -1,6 +1,5 @@
 import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { ContentItem, type ContentStatus } from '#server/entities/content-item.ts'
 import {
@@ -16,7 +15,8 @@ import { CONTENT_CHANNEL } from './channel-names.ts'
 import { requireRole, type Viewer } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound, ServiceError } from './errors.ts'
-import { pageOf, parseCursor } from './page.ts'
+import { pageOf, parseCursor, type CursorValues } from './page.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 export interface ContentService {
@@ -37,6 +37,18 @@ interface SharedContent extends Encoded<ContentView> {
 
 const COLUMNS = `id, creator_id as "creatorId", title, content_type as "contentType", subject,
   grade_level as "gradeLevel", difficulty, status, view_count as "viewCount", published_at as "publishedAt", version`
+
+/** Who sees everything, and whose drafts are seen beside what is published; the texts as the query compares them. */
+type ContentSearch = {
+  readonly seesAll: boolean
+  readonly owner: string | null
+  readonly search: string | null
+  readonly subject: string | null
+  readonly grade: number | null
+  readonly status: ContentStatus | null
+  readonly after: CursorValues | readonly [null, null]
+  readonly limit: number
+}
 
 const ONE = 'content item'
 const ONE_SQL = `select ${COLUMNS}, data from content_items where id = $1`
@@ -90,58 +102,61 @@ async function lockOwn({ em }: UnitOfWork, viewer: Viewer, contentId: string): P
 }
 
 export function createContentService(
-  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
-  { replies }: { readonly replies: ReplyEncoder },
+  optimizations: Pick<Optimizations, 'database' | 'transaction'>,
+  { readings, replies }: { readonly readings: Readings; readonly replies: ReplyEncoder },
 ): ContentService {
-  const { cache, database } = optimizations
-  const { statements } = database
+  const { statements } = optimizations.database
   statements.register(ONE, ONE_SQL)
   statements.register(LIST, LIST_SQL)
   statements.register(COUNT, COUNT_SQL)
 
-  const load = async (contentId: string): Promise<SharedContent | null> => {
-    const [row] = await statements.execute<ContentView>(ONE, [contentId])
-    if (row === undefined) return null
-    const encoded = replies.encode(ContentView, { ...row, publishedAt: iso(row.publishedAt) })
-    return { ...encoded, creatorId: row.creatorId, status: row.status }
-  }
+  const one = readings.declare({
+    name: 'content',
+    ttlMs: TTL_MS.medium,
+    tags: (contentId) => [cacheTags.contentItem(contentId)],
+    load: async (contentId: string): Promise<SharedContent | null> => {
+      const [row] = await statements.execute<ContentView>(ONE, [contentId])
+      if (row === undefined) return null
+      const encoded = replies.encode(ContentView, { ...row, publishedAt: iso(row.publishedAt) })
+      return { ...encoded, creatorId: row.creatorId, status: row.status }
+    },
+  })
+
+  const found = readings.declare({
+    name: 'content-list',
+    ttlMs: TTL_MS.standard,
+    tags: () => [cacheTags.content],
+    load: async ({ seesAll, owner, search, subject, grade, status, after, limit }: ContentSearch) => {
+      const filter = [seesAll, owner, search === null ? null : contains(search), subject, grade, status]
+      const [rows, [count]] = await Promise.all([
+        statements.execute<ContentSummary>(LIST, [...filter, ...after, limit + 1]),
+        statements.execute<{ total: number }>(COUNT, filter),
+      ])
+      const views = rows.map((row) => ({ ...row, publishedAt: iso(row.publishedAt) }))
+      const page = pageOf(views, limit, ({ title, id }) => [title, id])
+      return replies.encode(ContentPage, { ...page, total: count?.total ?? 0 })
+    },
+  })
 
   return {
     async list(viewer, { search, subject, grade, status, cursor, limit }) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const after = parseCursor(cursor, 'text')
-      // Students share what they see, admins too; what a teacher sees is partly their own.
-      const scope = viewer.role === 'teacher' ? viewer.id : viewer.role
-      const isAdmin = viewer.role === 'admin'
-      const filter = [search === undefined ? null : contains(search), subject ?? null, grade ?? null, status ?? null]
-      const owner = viewer.role === 'teacher' ? viewer.id : null
-      const fetch = async (): Promise<Encoded<ContentPage>> => {
-        const [rows, [count]] = await Promise.all([
-          statements.execute<ContentSummary>(LIST, [isAdmin, owner, ...filter, ...after, limit + 1]),
-          statements.execute<{ total: number }>(COUNT, [isAdmin, owner, ...filter]),
-        ])
-        const views = rows.map((row) => ({ ...row, publishedAt: iso(row.publishedAt) }))
-        const found = pageOf(views, limit, ({ title, id }) => [title, id])
-        return replies.encode(ContentPage, { ...found, total: count?.total ?? 0 })
-      }
-      const key = cacheKey('content-list', scope, {
-        search: search?.toLowerCase(),
-        subject,
-        grade,
-        status,
-        cursor,
+      return found({
+        seesAll: viewer.role === 'admin',
+        // Students share what they see, admins too; what a teacher sees is partly their own.
+        owner: viewer.role === 'teacher' ? viewer.id : null,
+        search: search ?? null,
+        subject: subject ?? null,
+        grade: grade ?? null,
+        status: status ?? null,
+        after: parseCursor(cursor, 'text'),
         limit,
       })
-      return cache.getOrSet(key, fetch, { ttlMs: TTL_MS.standard, tags: [cacheTags.content] })
     },
 
     async details(viewer, contentId) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const tags = [cacheTags.contentItem(contentId)]
-      const item = await cache.getOrSet(cacheKey('content', contentId), () => load(contentId), {
-        ttlMs: TTL_MS.medium,
-        tags,
-      })
+      const item = await one(contentId)
       const mayRead =
         item !== null && (viewer.role === 'admin' || item.status === 'published' || item.creatorId === viewer.id)
       if (!mayRead) throw notFound('content')

@@ -1,13 +1,15 @@
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
-import type { Cache, LoadContext } from '#optimizations/cache/cache.ts'
+import type { LoadContext } from '#optimizations/cache/cache.ts'
 import type { Database, Row } from '#optimizations/database/database.ts'
 import { Overview } from '#server/schemas/dashboard.ts'
 import { cacheTags } from './cache-tags.ts'
-import { requireRole, type ClassAccess, type Viewer } from './class-access.ts'
+import { requireRole, type Viewer } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { loadParts, type LoadPart } from './parts.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
+
+type Asker = { readonly role: Viewer['role']; readonly id: string }
 
 export interface DashboardService {
   /** What the viewer should know now. A part that could not be had is marked, and such an overview is not kept. */
@@ -15,9 +17,8 @@ export interface DashboardService {
 }
 
 export interface DashboardDeps {
-  readonly cache: Cache
+  readonly readings: Readings
   readonly database: Database
-  readonly access: ClassAccess
   readonly replies: ReplyEncoder
   readonly onError: (reason: string, error: unknown) => void
 }
@@ -25,8 +26,6 @@ export interface DashboardDeps {
 const DEADLINE_MS = 2_000
 /** A refresh may take a while; an overview that is a little old is better than a wait. */
 const STALE_MS = TTL_MS.standard
-/** An entry has at most 255 tags; a teacher with more classes than this sees the others' changes when it expires. */
-const MOST_CLASS_TAGS = 200
 
 /** By name, those that the specification names by its names; `$1` is the viewer. */
 const STATEMENTS = {
@@ -72,7 +71,7 @@ type StatementName = keyof typeof STATEMENTS
 
 const withDueAt = (row: Row): Row => ({ ...row, dueAt: iso(row['dueAt'] as string | null) })
 
-export function createDashboardService({ cache, database, access, replies, onError }: DashboardDeps): DashboardService {
+export function createDashboardService({ readings, database, replies, onError }: DashboardDeps): DashboardService {
   const { statements } = database
   for (const [name, sql] of Object.entries(STATEMENTS)) statements.register(name, sql)
 
@@ -90,23 +89,25 @@ export function createDashboardService({ cache, database, access, replies, onErr
     }
   }
 
-  const load = async (viewer: Viewer, context: LoadContext): Promise<Encoded<Overview>> => {
+  const load = async (viewer: Asker, context: LoadContext): Promise<Encoded<Overview>> => {
     const { parts, isComplete } = await loadParts(partsOf(viewer), { deadlineMs: DEADLINE_MS, onError })
     if (!isComplete) context.doNotKeep()
     return replies.encode(Overview, { role: viewer.role, isComplete, parts })
   }
 
+  const overviewOf = readings.declare({
+    name: 'dashboard',
+    // An admin sees the whole school, of which everything is news: nobody tells, so it does not live long.
+    ttlMs: ({ role }) => (role === 'admin' ? TTL_MS.short : TTL_MS.medium),
+    staleMs: STALE_MS,
+    tags: ({ id }) => [cacheTags.belonging(id), cacheTags.work(id), cacheTags.dashboards],
+    load,
+  })
+
   return {
     async overview(viewer) {
       requireRole(viewer, 'admin', 'teacher', 'student')
-      const visible = await access.visibleClasses(viewer)
-      const classTags = visible === 'all' ? [] : visible.slice(0, MOST_CLASS_TAGS).map(cacheTags.schoolClass)
-      return cache.getOrSet(cacheKey('dashboard', viewer.role, viewer.id), (context) => load(viewer, context), {
-        // An admin sees the whole school, of which everything is news: nobody tells, so it does not live long.
-        ttlMs: visible === 'all' ? TTL_MS.short : TTL_MS.medium,
-        staleMs: STALE_MS,
-        tags: [cacheTags.belonging(viewer.id), cacheTags.work(viewer.id), ...classTags],
-      })
+      return overviewOf({ role: viewer.role, id: viewer.id })
     },
   }
 }

@@ -33,6 +33,7 @@ interface LockedClass {
   readonly name: string
   readonly max_students: number
   readonly is_active: boolean
+  readonly teacher_id: string
 }
 
 const ENROLL_SQL = `
@@ -44,7 +45,7 @@ const ENROLL_SQL = `
 /** Enrolments of one class follow one another: what is counted behind the lock stays true until the commit. */
 async function lockClass({ em }: UnitOfWork, classId: string): Promise<LockedClass> {
   const [found] = await em.execute<LockedClass[]>(
-    'select name, max_students, is_active from school_classes where id = ? for update',
+    'select name, max_students, is_active, teacher_id from school_classes where id = ? for update',
     [classId],
   )
   if (found === undefined) throw notFound('class')
@@ -61,9 +62,15 @@ async function requireStudents({ em }: UnitOfWork, studentIds: readonly string[]
   if (unknown.length > 0) throw new ServiceError('invalid_request', `No active students: ${unknown.join(', ')}.`)
 }
 
-function changed(unit: UnitOfWork, classId: string, studentIds: readonly string[]): void {
+interface ChangedClass {
+  readonly classId: string
+  /** Whose dashboard counts the students. */
+  readonly teacherId: string
+}
+
+function changed(unit: UnitOfWork, { classId, teacherId }: ChangedClass, studentIds: readonly string[]): void {
   unit.invalidate(cacheTags.roster(classId), cacheTags.schoolClass(classId), cacheTags.classes)
-  unit.invalidate(...studentIds.map(cacheTags.belonging))
+  unit.invalidate(...[teacherId, ...studentIds].map(cacheTags.belonging))
 }
 
 export function createEnrollmentService(
@@ -71,7 +78,12 @@ export function createEnrollmentService(
   { access, onChange }: EnrollmentDeps,
 ): EnrollmentService {
   const enrollIn = async (unit: UnitOfWork, classId: string, asked: readonly string[]): Promise<EnrollmentResult> => {
-    const { name, max_students: maxStudents, is_active: isActive } = await lockClass(unit, classId)
+    const {
+      name,
+      max_students: maxStudents,
+      is_active: isActive,
+      teacher_id: teacherId,
+    } = await lockClass(unit, classId)
     if (!isActive) throw new ServiceError('conflict', 'The class is not active.')
     await requireStudents(unit, asked)
     const rows = await unit.em.execute<{ student_id: string }[]>(
@@ -96,7 +108,7 @@ export function createEnrollmentService(
       kind: 'enrollment',
       data: { classId },
     })
-    changed(unit, classId, enrolled)
+    changed(unit, { classId, teacherId }, enrolled)
     for (const studentId of enrolled) {
       await unit.publish(userChannel(studentId), 'enrollment.created', { classId, studentId, name, at: Date.now() })
     }
@@ -117,14 +129,14 @@ export function createEnrollmentService(
     async drop(viewer, classId, studentId) {
       await access.requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<void> => {
-        await lockClass(unit, classId)
+        const { teacher_id: teacherId } = await lockClass(unit, classId)
         const dropped = await unit.em.execute(
           `update enrollments set status = 'dropped', dropped_at = now()
            where school_class_id = ? and student_id = ? and status = 'active' returning id`,
           [classId, studentId],
         )
         if (dropped.length === 0) throw notFound('enrolment')
-        changed(unit, classId, [studentId])
+        changed(unit, { classId, teacherId }, [studentId])
         await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
       }
       await optimizations.transaction(work)

@@ -1,6 +1,4 @@
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
-import type { Cache } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import { Lesson } from '#server/entities/lesson.ts'
 import {
@@ -16,6 +14,7 @@ import type { ClassAccess, Viewer } from './class-access.ts'
 import { requireRole } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { notFound } from './errors.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 /** A lesson as it is kept: its text, and what decides who may see it. */
@@ -23,6 +22,8 @@ export interface SharedLesson extends Encoded<SharedLessonView> {
   readonly classId: string
   readonly isPublished: boolean
 }
+
+type Attendance = { readonly studentId: string; readonly lessonId: string }
 
 export interface LessonReader {
   /** The first lessons that the viewer may see, by class and order. */
@@ -67,29 +68,51 @@ interface LessonRow {
 }
 
 export function createLessonReader(deps: {
-  readonly cache: Cache
+  readonly readings: Readings
   readonly database: Database
   readonly access: ClassAccess
   readonly replies: ReplyEncoder
 }): LessonReader {
-  const { cache, database, access, replies } = deps
+  const { readings, database, access, replies } = deps
   const { statements } = database
   statements.register(LESSON, LESSON_SQL)
   statements.register(OWN_PROGRESS, OWN_PROGRESS_SQL)
   statements.register(STATISTICS, STATISTICS_SQL)
 
-  const loadLesson = async (lessonId: string): Promise<SharedLesson | null> => {
-    const [row] = await statements.execute<LessonRow>(LESSON, [lessonId])
-    if (row === undefined) return null
-    const encoded = replies.encode(SharedLessonView, { ...row, publishedAt: iso(row.publishedAt) })
-    return { ...encoded, classId: row.classId, isPublished: row.isPublished }
-  }
+  const shared = readings.declare({
+    name: 'lesson',
+    ttlMs: TTL_MS.long,
+    tags: (lessonId) => [cacheTags.lesson(lessonId)],
+    load: async (lessonId: string): Promise<SharedLesson | null> => {
+      const [row] = await statements.execute<LessonRow>(LESSON, [lessonId])
+      if (row === undefined) return null
+      const encoded = replies.encode(SharedLessonView, { ...row, publishedAt: iso(row.publishedAt) })
+      return { ...encoded, classId: row.classId, isPublished: row.isPublished }
+    },
+  })
+
+  const ownProgress = readings.declare({
+    name: 'progress',
+    ttlMs: TTL_MS.short,
+    tags: ({ studentId }) => [cacheTags.work(studentId)],
+    load: async ({ studentId, lessonId }: Attendance): Promise<ProgressView | null> => {
+      const [row] = await statements.execute<ProgressView>(OWN_PROGRESS, [studentId, lessonId])
+      return row === undefined ? null : { ...row, completedAt: iso(row.completedAt) }
+    },
+  })
+
+  const statisticsOf = readings.declare({
+    name: 'lesson-statistics',
+    // No write ends them: they are as old as that at most.
+    ttlMs: TTL_MS.short,
+    load: async (lessonId: string) => {
+      const [row] = await statements.execute(STATISTICS, [lessonId])
+      return replies.encode(LessonStatistics, { lessonId, ...row })
+    },
+  })
 
   const visibleLesson: LessonReader['visibleLesson'] = async (viewer, lessonId) => {
-    const lesson = await cache.getOrSet(cacheKey('lesson', lessonId), () => loadLesson(lessonId), {
-      ttlMs: TTL_MS.long,
-      tags: [cacheTags.lesson(lessonId)],
-    })
+    const lesson = await shared(lessonId)
     const mayRead =
       lesson !== null &&
       (lesson.isPublished || viewer.role !== 'student') &&
@@ -98,16 +121,8 @@ export function createLessonReader(deps: {
     return lesson
   }
 
-  const progressOf = async (viewer: Viewer, lessonId: string): Promise<ProgressView | null> => {
-    if (viewer.role !== 'student') return null
-    const load = async (): Promise<ProgressView | null> => {
-      const [row] = await statements.execute<ProgressView>(OWN_PROGRESS, [viewer.id, lessonId])
-      return row === undefined ? null : { ...row, completedAt: iso(row.completedAt) }
-    }
-    const ttlMs = TTL_MS.short
-    const tags = [cacheTags.work(viewer.id)]
-    return cache.getOrSet(cacheKey('progress', viewer.id, lessonId), load, { ttlMs, tags })
-  }
+  const progressOf = async ({ role, id: studentId }: Viewer, lessonId: string): Promise<ProgressView | null> =>
+    role === 'student' ? ownProgress({ studentId, lessonId }) : null
 
   return {
     async visibleLessons(viewer) {
@@ -144,11 +159,7 @@ export function createLessonReader(deps: {
     async statistics(viewer, lessonId) {
       requireRole(viewer, 'admin', 'teacher')
       await visibleLesson(viewer, lessonId)
-      const load = async (): Promise<Encoded<LessonStatistics>> => {
-        const [row] = await statements.execute(STATISTICS, [lessonId])
-        return replies.encode(LessonStatistics, { lessonId, ...row })
-      }
-      return cache.getOrSet(cacheKey('lesson-statistics', lessonId), load, { ttlMs: TTL_MS.short })
+      return statisticsOf(lessonId)
     },
   }
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { NotificationView } from '#server/schemas/notification.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
 import type { Viewer } from './class-access.ts'
 import { pageOf, parseCursor, type Page, type PageRequest } from './page.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 export type NewNotification = Pick<NotificationView, 'title' | 'message' | 'kind' | 'data'>
@@ -56,20 +56,22 @@ export async function notify(
 }
 
 export function createNotificationService(
-  optimizations: Pick<Optimizations, 'cache' | 'database' | 'transaction'>,
+  optimizations: Pick<Optimizations, 'database' | 'transaction'>,
+  { readings }: { readonly readings: Readings },
 ): NotificationService {
-  const { cache, database } = optimizations
+  const { database } = optimizations
   database.statements.register(LIST, LIST_SQL)
   database.statements.register(UNREAD, UNREAD_SQL)
 
-  const unreadOf = async (userId: string): Promise<number> => {
-    const load = async (): Promise<number> => {
+  const unreadOf = readings.declare({
+    name: 'unread',
+    ttlMs: TTL_MS.short,
+    tags: (userId) => [cacheTags.notifications(userId)],
+    load: async (userId: string) => {
       const [row] = await database.statements.execute<{ unread: number }>(UNREAD, [userId])
       return row?.unread ?? 0
-    }
-    const tags = [cacheTags.notifications(userId)]
-    return cache.getOrSet(cacheKey('unread', userId), load, { ttlMs: TTL_MS.short, tags })
-  }
+    },
+  })
 
   return {
     async list(viewer, { cursor, limit }) {

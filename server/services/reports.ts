@@ -1,12 +1,12 @@
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import { cacheKey } from '#optimizations/cache/cache-key.ts'
-import type { Cache, LoadContext } from '#optimizations/cache/cache.ts'
+import type { LoadContext } from '#optimizations/cache/cache.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import { Activity, SchoolMetrics } from '#server/schemas/dashboard.ts'
 import { cacheTags } from './cache-tags.ts'
 import { requireRole, type Viewer } from './class-access.ts'
 import type { Encoded, ReplyEncoder } from './reply-encoder.ts'
 import { loadParts, type LoadPart } from './parts.ts'
+import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
 
 /** The school in numbers, for admins. */
@@ -18,7 +18,7 @@ export interface ReportService {
 }
 
 export interface ReportDeps {
-  readonly cache: Cache
+  readonly readings: Readings
   readonly database: Database
   readonly replies: ReplyEncoder
   readonly onError: (reason: string, error: unknown) => void
@@ -69,12 +69,12 @@ interface Hour {
   readonly signIns: number
 }
 
-export function createReportService({ cache, database, replies, onError }: ReportDeps): ReportService {
+export function createReportService({ readings, database, replies, onError }: ReportDeps): ReportService {
   const { statements } = database
   for (const [name, sql] of Object.entries(METRICS)) statements.register(`metrics of ${name}`, sql)
   statements.register(ACTIVITY, ACTIVITY_SQL)
 
-  const loadMetrics = async (context: LoadContext): Promise<Encoded<SchoolMetrics>> => {
+  const loadMetrics = async (_input: null, context: LoadContext): Promise<Encoded<SchoolMetrics>> => {
     const one = (name: string) => async (signal: AbortSignal) => {
       const [row] = await statements.execute(`metrics of ${name}`, [], { signal })
       return row
@@ -98,18 +98,21 @@ export function createReportService({ cache, database, replies, onError }: Repor
     return replies.encode(Activity, { hours, total })
   }
 
+  const tags = [cacheTags.metrics]
+  const schoolMetrics = readings.declare({ name: 'metrics', ttlMs: TTL_MS.medium, tags: () => tags, load: loadMetrics })
+  const schoolActivity = readings.declare({ name: 'activity', ttlMs: TTL_MS.short, load: loadActivity })
+
   return {
     async metrics(viewer, { refresh }) {
       requireRole(viewer, 'admin')
-      const tags = [cacheTags.metrics]
       // Not the `refresh` of the cache: it keeps its result behind the reply, and the next reader may come before that.
-      if (refresh) await cache.invalidateTags(tags)
-      return cache.getOrSet(cacheKey('metrics'), loadMetrics, { ttlMs: TTL_MS.medium, tags })
+      if (refresh) await readings.invalidate(tags)
+      return schoolMetrics(null)
     },
 
     async activity(viewer) {
       requireRole(viewer, 'admin')
-      return cache.getOrSet(cacheKey('activity'), loadActivity, { ttlMs: TTL_MS.short })
+      return schoolActivity(null)
     },
   }
 }

@@ -17,6 +17,7 @@ import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.t
 import { createLessonReader, type LessonReader } from './lessons.ts'
 import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
+import { createReadings } from './readings.ts'
 import type { ReplyEncoder } from './reply-encoder.ts'
 import { createReportService, type ReportService } from './reports.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
@@ -60,9 +61,10 @@ export function createServices(deps: ServicesDeps): Services {
   const { optimizations, pusherApp, replies, leaderboardStore, onError, clock = systemClock } = deps
   const { cache, database, publisher } = optimizations
   const tasks = new BackgroundTasks(onError, clock)
-  const access = createClassAccess({ cache, database })
-  const lessons = createLessonReader({ cache, database, access, replies })
-  const channelAccess = createChannelAccess({ cache, database, access })
+  const readings = createReadings(cache)
+  const access = createClassAccess({ readings, database })
+  const lessons = createLessonReader({ readings, database, access, replies })
+  const channelAccess = createChannelAccess({ readings, database, access })
   const channels = createChannelAuthorizer({
     app: pusherApp,
     policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
@@ -77,7 +79,7 @@ export function createServices(deps: ServicesDeps): Services {
     recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
     triggers: createTriggerService({ publisher, channelAccess }),
     signIn: createSignInService(database),
-    classes: createClassService(optimizations, { access, replies }),
+    classes: createClassService(optimizations, { access, readings, replies }),
     enrollments: createEnrollmentService(optimizations, {
       access,
       onChange: ({ classId, studentIds, isDropped }) => {
@@ -91,13 +93,13 @@ export function createServices(deps: ServicesDeps): Services {
     }),
     lessons,
     progress: createProgressService({ optimizations, lessons }),
-    assessments: createAssessmentReader({ cache, database, access, replies }),
+    assessments: createAssessmentReader({ readings, database, access, replies }),
     submissions: createSubmissionService(optimizations, { leaderboard }),
     leaderboard,
-    content: createContentService(optimizations, { replies }),
-    dashboard: createDashboardService({ cache, database, access, replies, onError }),
-    reports: createReportService({ cache, database, replies, onError }),
-    notifications: createNotificationService(optimizations),
+    content: createContentService(optimizations, { readings, replies }),
+    dashboard: createDashboardService({ readings, database, replies, onError }),
+    reports: createReportService({ readings, database, replies, onError }),
+    notifications: createNotificationService(optimizations, { readings }),
     [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
   }
 }
