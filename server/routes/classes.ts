@@ -12,7 +12,7 @@ import {
   ClassView,
   EnrollmentResult,
 } from '#server/schemas/class.ts'
-import { IdParams } from '#server/schemas/values.ts'
+import { Id, IdParams } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
@@ -66,10 +66,7 @@ const enroll = defineOperation({
   path: '/classes/:id/enrollments',
   summary: 'Enrol one student, or up to a hundred: all of them or none',
   params: IdParams,
-  body: z.union([
-    z.strictObject({ studentId: z.uuid() }),
-    z.strictObject({ studentIds: z.array(z.uuid()).min(1).max(100) }),
-  ]),
+  body: z.union([z.strictObject({ studentId: Id }), z.strictObject({ studentIds: z.array(Id).min(1).max(100) })]),
   reply: EnrollmentResult,
   problems: [403, 404, 409],
 })
@@ -78,7 +75,7 @@ const drop = defineOperation({
   method: 'delete',
   path: '/classes/:id/enrollments/:studentId',
   summary: 'End the enrolment of a student',
-  params: IdParams.extend({ studentId: z.uuid() }),
+  params: IdParams.extend({ studentId: Id }),
   reply: z.object({ classId: z.uuid(), studentId: z.uuid(), status: z.literal('dropped') }),
   problems: [403, 404],
 })

@@ -3,13 +3,13 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { PERIODS } from '#server/services/leaderboard/board.ts'
 import type { Leaderboard } from '#server/services/leaderboard/leaderboard.ts'
-import { Count } from '#server/schemas/values.ts'
+import { Count, Id } from '#server/schemas/values.ts'
 
 const view = defineOperation({
   method: 'get',
   path: '/leaderboard',
   summary: 'The ranking of a class; without a class that of the school, which is for teachers and admins',
-  query: z.strictObject({ classId: z.uuid().optional(), period: z.enum(PERIODS).default('all') }),
+  query: z.strictObject({ classId: Id.optional(), period: z.enum(PERIODS).default('all') }),
   reply: z.object({
     classId: z.uuid().nullable(),
     period: z.enum(PERIODS),

@@ -3,7 +3,7 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { NotificationService } from '#server/services/notifications.ts'
 import { NotificationView } from '#server/schemas/notification.ts'
-import { Count, page, PageQuery } from '#server/schemas/values.ts'
+import { Count, Id, page, PageQuery } from '#server/schemas/values.ts'
 
 const list = defineOperation({
   method: 'get',
@@ -17,7 +17,7 @@ const markRead = defineOperation({
   method: 'patch',
   path: '/notifications',
   summary: 'Mark up to a hundred of your notifications as read, or all',
-  body: z.union([z.strictObject({ ids: z.array(z.uuid()).min(1).max(100) }), z.strictObject({ all: z.literal(true) })]),
+  body: z.union([z.strictObject({ ids: z.array(Id).min(1).max(100) }), z.strictObject({ all: z.literal(true) })]),
   reply: z.object({ marked: Count }),
 })
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Count, GradeLevel, GradeQuery, page, PageQuery, Percent, prose, Stamp, text, Version } from './values.ts'
+import { Count, GradeLevel, GradeQuery, Id, page, PageQuery, Percent, prose, Stamp, text, Version } from './values.ts'
 
 export const ClassView = z.object({
   id: z.uuid(),
@@ -46,7 +46,7 @@ export const ClassFields = z.strictObject({
   schedule: text(200).nullable().optional(),
   description: prose(5_000).nullable().optional(),
   maxStudents: z.number().int().min(1).max(1_000).optional(),
-  teacherId: z.uuid().optional(),
+  teacherId: Id.optional(),
 })
 export type ClassFields = z.infer<typeof ClassFields>
 

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { SUBMISSION_STATUSES } from '#server/entities/submission.ts'
-import { Count, Percent, prose, Stamp, text } from './values.ts'
+import { Count, Id, Percent, prose, Stamp, text } from './values.ts'
 
 export const AnswerValue = z.union([prose(10_000), z.number(), z.boolean(), z.array(text(1_000)).max(50)])
 
-export const Answers = z.array(z.strictObject({ questionId: z.uuid(), answer: AnswerValue })).max(200)
+export const Answers = z.array(z.strictObject({ questionId: Id, answer: AnswerValue })).max(200)
 
 /** `percent` and `passed` are null until a person has judged what cannot be graded automatically. */
 export const SubmissionView = z.object({

@@ -34,7 +34,10 @@ export const FreeForm = z
   .record(z.string(), z.unknown())
   .refine(isStorable, `has characters that are no text, or is deeper than ${DEEPEST} levels`)
 
-export const IdParams = z.object({ id: z.uuid() })
+/** An id in a request. Either letter case is the same id: everything behind the schema knows the one that is stored. */
+export const Id = z.uuid().toLowerCase()
+
+export const IdParams = z.object({ id: Id })
 
 /** ISO 8601 with `Z`. */
 export const Stamp = z.iso.datetime()
@@ -45,13 +48,28 @@ export const Count = z.number().int().min(0).max(2_147_483_647)
 export const Version = z.number().int().min(1).max(2_147_483_647)
 export const Percent = z.number().min(0).max(100)
 
-/** From a query, where everything is text. */
-export const GradeQuery = { grade: z.coerce.number().int().min(1).max(12).optional() }
+/**
+ * A whole number in a query, where everything is text: digits as people write them. What `Number` takes as well (`1e1`,
+ * `0x10`, blanks) is refused.
+ */
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^(?:0|[1-9]\d{0,9})$/, 'is not a whole number')
+    .transform(Number)
+    .pipe(z.number().int().min(minimum).max(maximum))
+    // For the OpenAPI document: the type of the value, not of its spelling.
+    .meta({ type: 'integer', minimum, maximum, pattern: undefined })
+
+export const GradeQuery = { grade: wholeNumber(1, 12).optional() }
+
+/** A text of 200 characters in JSON, with an id, in base64url: at most six bytes a character. */
+export const MAX_CURSOR_LENGTH = 2_048
 
 /** What every list takes. */
 export const PageQuery = {
-  cursor: z.string().min(1).max(512).optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().min(1).max(MAX_CURSOR_LENGTH).optional(),
+  limit: wholeNumber(1, 100).default(20),
 }
 
 /** A page of a list; `nextCursor` leads to the next one and is null on the last. */

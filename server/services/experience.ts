@@ -11,6 +11,8 @@ export function levelOf(xp: number): number {
 /** What a student has earned by now, in all rankings that it counts in. */
 export interface Earned extends Omit<Standing, 'score'> {
   readonly classId: string
+  /** All classes of the student, whose rosters show it. */
+  readonly classIds: readonly string[]
   readonly scores: readonly (Board & { readonly score: number })[]
 }
 
@@ -24,7 +26,8 @@ export interface Award {
 
 const AWARD = `
   update users set xp = xp + ?, level = 1 + (xp + ?) / ${XP_PER_LEVEL}, updated_at = now()
-  where id = ? returning display_name as "displayName"`
+  where id = ? returning display_name as "displayName",
+    array(select school_class_id from enrollments where student_id = users.id and status = 'active') as "classIds"`
 
 const EARNED = `
   select coalesce(sum(s.xp_awarded), 0)::int as "all",
@@ -38,7 +41,7 @@ const EARNED = `
  * until the commit, so that the sums of one student are taken one after another.
  */
 export async function awardExperience(em: EntityManager, { studentId, classId, xp, at }: Award): Promise<Earned> {
-  const { displayName } = await em.execute<{ displayName: string }>(AWARD, [xp, xp, studentId], 'get')
+  const awarded = await em.execute<Pick<Earned, 'displayName' | 'classIds'>>(AWARD, [xp, xp, studentId], 'get')
   const starts = [periodStart('month', at.getTime()), periodStart('week', at.getTime())]
   const scores: (Board & { score: number })[] = []
   for (const board of [classId, null]) {
@@ -47,5 +50,5 @@ export async function awardExperience(em: EntityManager, { studentId, classId, x
       scores.push({ classId: board, period, score: sums[period] })
     }
   }
-  return { userId: studentId, displayName, classId, scores }
+  return { userId: studentId, ...awarded, classId, scores }
 }

@@ -20,9 +20,10 @@ export interface NotificationService {
 
 const LIST = 'notifications'
 const LIST_SQL = `
-  select id, title, message, kind, data, read_at as "readAt", created_at as "createdAt"
+  select id, title, message, kind, data, read_at as "readAt", created_at as "createdAt",
+    (created_at at time zone 'UTC')::text as position
   from notifications
-  where user_id = $1 and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+  where user_id = $1 and ($2::timestamp is null or (created_at, id) < ($2::timestamp at time zone 'UTC', $3::uuid))
   order by created_at desc, id desc limit $4`
 
 const UNREAD = 'unread notifications'
@@ -77,11 +78,16 @@ export function createNotificationService(
     async list(viewer, { cursor, limit }) {
       const values = [viewer.id, ...parseCursor(cursor, 'stamp'), limit + 1]
       const [rows, unread] = await Promise.all([
-        database.statements.execute<NotificationView>(LIST, values),
+        database.statements.execute<NotificationView & { readonly position: string }>(LIST, values),
         unreadOf(viewer.id),
       ])
-      const views = rows.map((row) => ({ ...row, readAt: iso(row.readAt), createdAt: iso(row.createdAt) }))
-      return { ...pageOf(views, limit, ({ createdAt, id }) => [createdAt, id]), unread }
+      const { items, nextCursor } = pageOf(rows, limit, ({ position, id }) => [position, id])
+      const views = items.map(({ position: _sortedBy, ...row }) => ({
+        ...row,
+        readAt: iso(row.readAt),
+        createdAt: iso(row.createdAt),
+      }))
+      return { items: views, nextCursor, unread }
     },
 
     async markRead(viewer, ids) {

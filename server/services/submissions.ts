@@ -95,7 +95,8 @@ async function replayOf(em: EntityManager, attempt: Attempt): Promise<Submission
 
 function requireOpen({ status, dueAt }: Target, now: Date): void {
   if (status === 'closed') throw new ServiceError('conflict', 'The assessment is closed.')
-  if (dueAt !== null && new Date(dueAt) < now) throw new ServiceError('conflict', 'The assessment was due before.')
+  if (dueAt !== null && iso(dueAt) < now.toISOString())
+    throw new ServiceError('conflict', 'The assessment was due before.')
 }
 
 async function grade(em: EntityManager, { assessmentId, submission }: Attempt): Promise<Grade> {
@@ -174,6 +175,7 @@ async function take(unit: UnitOfWork, attempt: Attempt): Promise<Taken> {
   const view = viewOf(row, target)
   const earned = xp > 0 ? await awardExperience(em, { studentId, classId: target.classId, xp, at: now }) : undefined
   unit.invalidate(cacheTags.results(assessmentId), cacheTags.work(studentId), cacheTags.work(target.teacherId))
+  if (earned !== undefined) unit.invalidate(...earned.classIds.map(cacheTags.roster))
   await announce(unit, { studentId, target, view })
   return { view, isReplay: false, ...(earned === undefined ? {} : { earned }) }
 }

@@ -67,8 +67,21 @@ for (const query of [
   'cursor=WyJhIiwiYiJd',
   'teacher=me',
   'grade=7&grade=8',
+  'limit=1e1',
+  'limit=0x10',
+  'limit=%2010',
+  'limit=10.0',
+  'limit=%2B5',
+  'limit=010',
+  'limit=-1',
+  'limit=',
+  'limit=5&limit=6',
+  'limit[]=5',
+  'limit=99999999999999999999',
+  'grade=VII',
+  `cursor=${'A'.repeat(3_000)}`,
 ]) {
-  test(`the query ${query} is refused with 400`, async ({ app }) => {
+  test(`the query ${query.slice(0, 40)} is refused with 400`, async ({ app }) => {
     expect((await (await app.signIn('admin')).get(`/api/v1/classes?${query}`)).status).toBe(400)
   })
 }
@@ -157,4 +170,31 @@ test('an update without fields is no change', async ({ app }) => {
   const teacher = await app.signIn('teacher1')
   const { id } = await create(teacher)
   expect((await teacher.patch(`/api/v1/classes/${id}`, { version: 1 })).body).toMatchObject({ version: 1 })
+})
+
+test('an id in capitals is the same class: what is kept of it ends with the class, and changing it ends what is kept', async ({
+  app,
+}) => {
+  const teacher = await app.signIn('teacher1')
+  const { id, version } = await create(teacher, { name: 'Sailing' })
+  const [lower, upper] = [`/api/v1/classes/${id}`, `/api/v1/classes/${id.toUpperCase()}`]
+  for (const path of [lower, upper]) expect((await teacher.get(path)).body['name']).toBe('Sailing')
+  const changed = await teacher.patch(upper, { name: 'Rowing', version })
+  expect(changed.body['name']).toBe('Rowing')
+  for (const path of [lower, upper]) expect((await teacher.get(path)).body['name']).toBe('Rowing')
+  await teacher.patch(lower, { name: 'Diving', version: changed.body['version'] })
+  for (const path of [lower, upper]) expect((await teacher.get(path)).body['name']).toBe('Diving')
+})
+
+test('classes with the longest names that there can be are paged over', async ({ app }) => {
+  const teacher = await app.signIn('teacher4')
+  for (const name of ['😀'.repeat(100), '"'.repeat(200), '漢'.repeat(200)]) await create(teacher, { name })
+  const names: string[] = []
+  for (let query = '?limit=1'; query !== '';) {
+    const { status, body } = await teacher.get(`/api/v1/classes${query}`)
+    expect(status).toBe(200)
+    names.push(...(body['items'] as { name: string }[]).map(({ name }) => name))
+    query = body['nextCursor'] === null ? '' : `?limit=1&cursor=${body['nextCursor'] as string}`
+  }
+  expect(names).toEqual(expect.arrayContaining(['😀'.repeat(100), '"'.repeat(200), '漢'.repeat(200)]))
 })

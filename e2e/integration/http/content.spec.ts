@@ -141,3 +141,21 @@ for (const [what, more] of [
     expect((await (await app.signIn('teacher1')).post('/api/v1/content', { ...fields, ...more })).status).toBe(400)
   })
 }
+
+for (const [title, other] of [
+  ['ΣΊΣΥΦΟΣ', 'σίσυφος'],
+  ['İstanbul', 'i̇stanbul'],
+  ['STRASSE', 'straße'],
+] as const) {
+  test(`a search for ${title} finds it also right after one for ${other}, which the database folds in another way`, async ({
+    app,
+  }) => {
+    const admin = await app.signIn('admin')
+    const unique = `${title} ${Date.now()}`
+    await create(admin, { title: unique })
+    const find = async (text: string): Promise<number> =>
+      (await admin.get(`/api/v1/content?search=${encodeURIComponent(text)}`)).body['total'] as number
+    await find(unique.replace(title, other))
+    expect(await find(unique)).toBe(1)
+  })
+}
