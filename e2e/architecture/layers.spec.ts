@@ -50,6 +50,7 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['server/routes/planted.ts', '@playwright/test'],
   ['server/services/planted.ts', 'express'],
   ['server/services/planted.ts', '#server/http/problem.ts'],
+  ['server/services/planted.ts', '#optimizations/cache/cache-key.ts'],
   ['fixtures/measurement/planted.ts', '#optimizations/kernel/errors.ts'],
   ['fixtures/measurement/load/planted.ts', '#server/app.ts'],
   ['fixtures/measurement/planted.ts', '../services/service.ts'],
@@ -70,6 +71,7 @@ for (const [file, specifier] of [
   ['optimizations/cache/planted.ts', '#optimizations/kernel/errors.ts'],
   ['optimizations/manager/planted.ts', '#optimizations/cache/cache.ts'],
   ['server/services/planted.ts', '#optimizations/cache/cache.ts'],
+  ['server/services/readings.ts', '#optimizations/cache/cache-key.ts'],
   ['fixtures/playwright/planted.ts', '#server/app.ts'],
 ] as const) {
   test(`${file} may import ${specifier}`, async () => {
