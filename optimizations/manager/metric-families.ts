@@ -136,6 +136,17 @@ const PUBLISHER: readonly Family[] = [
     ofPublisher(({ pending }) => pending),
   ),
   plain(
+    'hotpath_pusher_background_events',
+    'Of them, those that wait until nothing else is ready',
+    ofPublisher(({ backgroundPending }) => backgroundPending),
+  ),
+  {
+    name: 'hotpath_pusher_webhooks_total',
+    help: 'Webhooks that were taken: applied, repeated (and not applied again), and unshared (applied, but remembered by this process only)',
+    labelNames: ['kind'],
+    read: publisherSamples(({ webhooks }) => labelled('kind', { ...webhooks })),
+  },
+  plain(
     'hotpath_pusher_queue_bytes',
     'Bytes of the events that are queued',
     ofPublisher(({ queuedBytes }) => queuedBytes),

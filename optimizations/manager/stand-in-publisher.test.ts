@@ -20,7 +20,7 @@ test('it knows nothing of channels, and lets Pusher repeat its webhooks', async 
   await expect(channels.info('c')).rejects.toThrow('no key')
   await expect(channels.users('c')).rejects.toThrow('no key')
   await expect(channels.terminateConnections('1')).rejects.toThrow('no key')
-  expect(channels.receiveWebhook({ headers: {}, rawBody: '' })).toBe(false)
+  expect(await channels.receiveWebhook({ headers: {}, rawBody: '' })).toBe(false)
 })
 
 test('once the real publisher is there, everything goes to it', async () => {

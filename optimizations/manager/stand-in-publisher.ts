@@ -11,6 +11,7 @@ import type {
 import { PublisherStatistics, type PublisherStats } from '#optimizations/pusher/publisher-statistics.ts'
 
 const NO_GAUGES = {
+  backgroundPending: 0,
   queuedBytes: 0,
   queueAgeMs: 0,
   poolSize: 0,
@@ -44,7 +45,7 @@ export class StandInPublisher implements Publisher {
         users: async () => this.#refuse(),
         terminateConnections: async () => this.#refuse(),
         // Pusher repeats what is not accepted.
-        receiveWebhook: () => false,
+        receiveWebhook: async () => false,
       }
     )
   }

@@ -18,7 +18,7 @@ import {
   type OptimizationsManagerOptions,
   type ServiceStarters,
 } from './optimizations-manager.ts'
-import { createRedisRateBudget, type RateBudget } from './redis-rate-budget.ts'
+import { createPublisherStores, type PublisherStores } from './publisher-stores.ts'
 import { createScopedCache } from './scoped-cache.ts'
 import { createScopedDatabase } from './scoped-database.ts'
 import type { PerService } from './service-name.ts'
@@ -51,14 +51,12 @@ const DEFAULTS = {
   stopDeadlineMs: 5_000,
   warming: { concurrency: 4, attempts: 2, deadlineMs: 30_000 },
 } as const
-/** The publisher's own default, which the budget of all processes has to know too. */
-const CALLS_PER_SECOND = 100
 
 /** What the starters share, and what outlives a start that failed. */
 interface Parts {
   readonly registry: Registry
   readonly findings: DatabaseFindings
-  readonly rateBudget: RateBudget | undefined
+  readonly stores: PublisherStores | undefined
   readonly queryResults: ResultCache | undefined
   readonly onCache: (cache: Cache) => void
 }
@@ -66,7 +64,7 @@ interface Parts {
 function createStarters(
   options: OptimizationsOptions,
   { onError, currentRequest }: OptimizationsDeps,
-  { registry, findings, rateBudget, queryResults, onCache }: Parts,
+  { registry, findings, stores, queryResults, onCache }: Parts,
 ): ServiceStarters {
   const { optimize } = options
   const background = new BackgroundTasks(onError)
@@ -85,40 +83,36 @@ function createStarters(
       return currentRequest === undefined ? database : createScopedDatabase(database, currentRequest)
     },
     publisher: async (outbox) => {
-      if (!optimize.pusher) return createPlainPublisher(options.pusher.app)
-      // Beside the start: until it is connected this process keeps to the limit by itself.
-      if (rateBudget !== undefined) background.run('pusher.rate-budget', () => rateBudget.start())
-      return startPublisher(options.pusher, { outbox, onError, sharedRateLimit: rateBudget })
+      // Beside the start: until they are connected this process keeps to what it knows by itself.
+      if (stores !== undefined) background.run('pusher.stores', () => stores.start())
+      const shared = { sharedRateLimit: stores?.rateLimit, sharedWebhookMemory: stores?.webhooks }
+      if (!optimize.pusher) return createPlainPublisher(options.pusher.app, shared)
+      return startPublisher(options.pusher, { outbox, onError, ...shared })
     },
   }
 }
 
-/** The rate limit of an app counts for all who publish to it; without Redis each process keeps to it by itself. */
-function createRateBudget({ cache, pusher, optimize }: OptimizationsOptions): RateBudget | undefined {
-  if (cache.url === undefined || !optimize.pusher) return undefined
-  const { callsPerSecond = CALLS_PER_SECOND, burst = callsPerSecond, app } = pusher
-  const name = `${cache.namespace}:pusher-rate:${app.appId}`
-  return createRedisRateBudget(
-    { clock: systemClock, random: systemRandom },
-    { url: cache.url, name, callsPerSecond, burst },
-  )
+/** What publishers share by way of Redis; without it each process keeps to the limit, and its memory, by itself. */
+function createStores({ cache: { url, namespace }, pusher }: OptimizationsOptions): PublisherStores | undefined {
+  if (url === undefined) return undefined
+  return createPublisherStores({ clock: systemClock, random: systemRandom }, { url, namespace, pusher })
 }
 
 /** Puts the three together and starts nothing: `start` does, and says what became of it. */
 export function createOptimizations(options: OptimizationsOptions, deps: OptimizationsDeps): OptimizationsManager {
   const registry = new Registry()
   const findings = new DatabaseFindings(deps)
-  const rateBudget = createRateBudget(options)
+  const stores = createStores(options)
   let cache: Cache | undefined
   const queryResults =
     options.queryResults === 'cache' ? createCachedQueryResults({ cache: () => cache, clock: systemClock }) : undefined
   const onCache = (started: Cache): void => void (cache = started)
   return new OptimizationsManager(
     {
-      starters: createStarters(options, deps, { registry, findings, rateBudget, queryResults, onCache }),
+      starters: createStarters(options, deps, { registry, findings, stores, queryResults, onCache }),
       registries: [registry],
       findings,
-      shared: [rateBudget, queryResults].filter((one) => one !== undefined),
+      shared: [stores, queryResults].filter((one) => one !== undefined),
       onError: deps.onError,
     },
     { ...DEFAULTS, ...options },

@@ -13,7 +13,7 @@ import type { PublisherStatistics, PublisherStats } from './publisher-statistics
 import { checkPublisherHealth } from './publisher-health.ts'
 import type { EventToPublish, Publisher, PublishOptions, PublishReceipt, StopReport } from './publisher.ts'
 import { shardOf, type PublisherShard } from './publisher-shard.ts'
-import { PRIORITY_CLASS, QueuedEvent, type ChannelGroup } from './queued-event.ts'
+import { priorityClassOf, QueuedEvent, type ChannelGroup } from './queued-event.ts'
 import { encodeData, wireBytes, wireId } from './wire-format.ts'
 
 export interface BatchingPublisherDependencies {
@@ -108,6 +108,7 @@ export class BatchingPublisher implements Publisher {
     const sum = (of: (shard: PublisherShard) => number): number => shards.reduce((total, shard) => total + of(shard), 0)
     const states = shards.map(({ breaker }) => breaker.state)
     return statistics.snapshot({
+      backgroundPending: sum((shard) => shard.dispatcher.queue.pendingIn('background')),
       queuedBytes: sum((shard) => shard.dispatcher.queue.bytes),
       queueAgeMs: Math.max(...shards.map((shard) => shard.dispatcher.queue.oldestAgeMs)),
       poolSize: poolSize * shards.length,
@@ -183,7 +184,7 @@ export class BatchingPublisher implements Publisher {
       socketId,
       coalesceKey,
       isFromOutbox,
-      priorityClass: immediate ? 0 : PRIORITY_CLASS[priority],
+      priorityClass: priorityClassOf(priority, immediate),
       publishedAt: this.#deps.clock.now(),
       acceptedAt: now,
       deadlineAt: deadlineMs === undefined ? Infinity : now + deadlineMs,

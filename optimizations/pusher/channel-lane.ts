@@ -1,4 +1,5 @@
-import type { PriorityClass, QueuedEvent } from './queued-event.ts'
+import { EventFifo } from './event-fifo.ts'
+import { BACKGROUND_CLASS, TIERS, tierOf, type PriorityClass, type QueuedEvent, type Tier } from './queued-event.ts'
 
 /**
  * idle: empty. ready: its head may be sent. busy: some of its events are on their way, the others wait for them.
@@ -6,10 +7,10 @@ import type { PriorityClass, QueuedEvent } from './queued-event.ts'
  */
 export type LaneState = 'idle' | 'ready' | 'busy' | 'resting'
 
-/** So many dead places at least before an array is copied without them: the copying then costs next to nothing each. */
-const COMPACT_FROM = 32
-
-/** The queue of one channel: first in, first out. Events that ended while queued stay as tombstones until the head passes. */
+/**
+ * The queue of one channel: first in first out in the foreground, and first in first out in the background behind it.
+ * Whatever waits in the background neither holds up what is in front of it nor moves up with it.
+ */
 export class ChannelLane {
   readonly channel: string
   state: LaneState = 'idle'
@@ -17,108 +18,89 @@ export class ChannelLane {
   failures = 0
   readySince = 0
   /** The class it was made ready in, and its place there; 0 when it is not ready. */
-  readyClass: PriorityClass = 3
+  readyClass: PriorityClass = BACKGROUND_CLASS
   ticket = 0
   rest: Disposable | undefined
   /** Id of the event that went out last: the next one names it. */
   lastId: string | undefined
-  /** Queued events that have not ended. */
-  live = 0
+  readonly #fifos: Readonly<Record<Tier, EventFifo>> = { foreground: new EventFifo(), background: new EventFifo() }
   readonly #perClass: [number, number, number, number] = [0, 0, 0, 0]
-  #events: QueuedEvent[] = []
-  #head = 0
-  #keyed: Map<string, QueuedEvent> | undefined
 
   constructor(channel: string) {
     this.channel = channel
   }
 
-  /** The highest class among its events: an event is not held up by a lower one before it in its own channel. */
+  /** Queued events that have not ended. */
+  get live(): number {
+    return this.#fifos.foreground.live + this.#fifos.background.live
+  }
+
+  /** Those of them that may be sent next. */
+  get liveInTier(): number {
+    return this.#fifos[this.tier].live
+  }
+
+  /** Where its next event comes from. */
+  get tier(): Tier {
+    return this.#fifos.foreground.live > 0 ? 'foreground' : 'background'
+  }
+
+  /** The highest class among its events: in the foreground an event is not held up by a lower one before it. */
   get priorityClass(): PriorityClass {
     const counts = this.#perClass
     if (counts[0] > 0) return 0
     if (counts[1] > 0) return 1
-    return counts[2] > 0 ? 2 : 3
+    if (counts[2] > 0) return 2
+    return counts[3] > 0 ? 3 : BACKGROUND_CLASS
   }
 
   /** Appends, and answers the queued event that it takes the place of, if any. */
   push(event: QueuedEvent): QueuedEvent | undefined {
-    const { coalesceKey, socketId } = event.input
-    this.#events.push(event)
     this.#count(event, 1)
-    if (coalesceKey === undefined) {
-      // An event without a key may rest on all that came before it: nothing after it may replace anything before it.
-      this.#keyed?.clear()
-      return undefined
-    }
-    // Per socket id, because the two events do not go to the same subscribers.
-    const key = `${socketId ?? ''} ${coalesceKey}`
-    this.#keyed ??= new Map()
-    const replaced = this.#keyed.get(key)
-    this.#keyed.set(key, event)
-    return replaced
+    return this.#fifos[tierOf(event)].push(event)
   }
 
   /** To be called when a queued event has ended. */
   forget(event: QueuedEvent): void {
-    this.#leave(event)
-    this.#compact()
+    this.#count(event, -1)
+    this.#fifos[tierOf(event)].forget(event)
   }
 
   peek(): QueuedEvent | undefined {
-    this.#skipEnded()
-    return this.#events[this.#head]
+    return this.#fifos[this.tier].peek()
   }
 
-  /** The event that was queued last, if it is still there. */
-  last(): QueuedEvent | undefined {
-    const last = this.#events.at(-1)
-    return this.live > 0 && last?.end === undefined ? last : undefined
+  /** The head of each tier that has one. */
+  heads(): readonly QueuedEvent[] {
+    return TIERS.flatMap((tier) => this.#fifos[tier].peek() ?? [])
+  }
+
+  /** The event of a tier that was queued last, if it is still there. */
+  last(tier: Tier): QueuedEvent | undefined {
+    return this.#fifos[tier].last()
   }
 
   take(): QueuedEvent | undefined {
-    const event = this.peek()
-    if (event === undefined) return undefined
-    this.#head += 1
-    this.#leave(event)
-    this.#compact()
+    const event = this.#fifos[this.tier].take()
+    if (event !== undefined) this.#count(event, -1)
     return event
   }
 
-  /** Puts events back to the head, in their order. They cannot be coalesced any more: they may have been delivered. */
+  /** Puts events of one request back to the head of their tier, in their order. */
   putBack(events: readonly QueuedEvent[]): void {
-    this.#events.splice(0, this.#head, ...events)
-    this.#head = 0
+    const [first] = events
+    if (first === undefined) return
     for (const event of events) this.#count(event, 1)
+    this.#fifos[tierOf(first)].putBack(events)
   }
 
-  /** All that is queued, head first. */
+  /** All that is queued, in the order of sending. */
   *queued(): Iterable<QueuedEvent> {
-    for (const event of this.#events.slice(this.#head)) if (event.end === undefined) yield event
+    yield* this.#fifos.foreground.queued()
+    yield* this.#fifos.background.queued()
   }
 
-  #skipEnded(): void {
-    while (this.#events[this.#head]?.end !== undefined) this.#head += 1
-  }
-
-  /** Lets go of what was taken and of tombstones, once they are the greater part. */
-  #compact(): void {
-    const dead = this.#events.length - this.live
-    if (dead < COMPACT_FROM || dead < this.live) return
-    this.#events = [...this.queued()]
-    this.#head = 0
-  }
-
-  #count(event: QueuedEvent, by: 1 | -1): void {
-    this.live += by
-    this.#perClass[event.input.priorityClass] += by
-  }
-
-  #leave(event: QueuedEvent): void {
-    this.#count(event, -1)
-    const { coalesceKey, socketId } = event.input
-    if (coalesceKey === undefined || this.#keyed === undefined) return
-    const key = `${socketId ?? ''} ${coalesceKey}`
-    if (this.#keyed.get(key) === event) this.#keyed.delete(key)
+  #count({ input: { priorityClass } }: QueuedEvent, by: 1 | -1): void {
+    if (priorityClass !== BACKGROUND_CLASS) this.#perClass[priorityClass] += by
   }
 }

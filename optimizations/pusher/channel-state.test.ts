@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto'
 import { expect, test } from '@playwright/test'
 
 import { startPublisherRig, type PublisherRig } from '#fixtures/doubles/pusher-rig.ts'
+import { SteppingClock } from '#fixtures/doubles/stepping-clock.ts'
 
 const answerOf = (body: object, status = 200) => ({
   status,
@@ -93,7 +94,7 @@ test.describe('a webhook', () => {
       { name: 'client_event', channel: 'a', event: 'client-x' },
       { name: 'odd' },
     ]
-    expect(channels.receiveWebhook(webhook(rig, events))).toBe(true)
+    expect(await channels.receiveWebhook(webhook(rig, events))).toBe(true)
     expect(await channels.info('a')).toEqual({ occupied: false })
     rig.transport.answer = answerOf({ occupied: true, user_count: 4 })
     expect(await channels.info('b')).toEqual({ occupied: true, userCount: 4 })
@@ -115,10 +116,59 @@ test.describe('a webhook', () => {
       webhook(rig, events, { ageMs: 300_001 }),
       webhook(rig, events, { ageMs: -300_001 }),
     ]) {
-      expect(channels.receiveWebhook(bad)).toBe(false)
+      expect(await channels.receiveWebhook(bad)).toBe(false)
     }
     expect(await channels.info('a')).toEqual({ occupied: true })
-    expect(channels.receiveWebhook(good)).toBe(true)
+    expect(await channels.receiveWebhook(good)).toBe(true)
+  })
+
+  test('that comes three times is taken three times and applied once', async () => {
+    const rig = await startPublisherRig()
+    const { channels } = rig.publisher
+    const vacated = webhook(rig, [{ name: 'channel_vacated', channel: 'a' }])
+    expect(await channels.receiveWebhook(vacated)).toBe(true)
+    expect(await channels.info('a')).toEqual({ occupied: false })
+    await channels.receiveWebhook(webhook(rig, [{ name: 'subscription_count', channel: 'a', subscription_count: 3 }]))
+    expect([await channels.receiveWebhook(vacated), await channels.receiveWebhook(vacated)]).toEqual([true, true])
+    expect(await channels.info('a')).toEqual({ occupied: true, subscriptionCount: 3 })
+    expect(rig.publisher.stats().webhooks).toEqual({ applied: 2, repeated: 2, unshared: 0 })
+  })
+
+  test('is remembered by all for as long as any of them would accept it, and refused by its time after that', async () => {
+    const claims: number[] = []
+    const claim = async (_id: string, ttlMs: number): Promise<boolean> => claims.push(ttlMs) > 0
+    const rig = await startPublisherRig({ sharedWebhookMemory: { claim } })
+    const { channels } = rig.publisher
+    for (const ageMs of [300_000, 0, -300_000]) await channels.receiveWebhook(webhook(rig, [], { ageMs }))
+    // A minute more, for processes whose clocks are behind.
+    expect(claims).toEqual([60_000, 360_000, 660_000])
+
+    const taken = webhook(rig, [{ name: 'channel_vacated', channel: 'a' }])
+    expect(await channels.receiveWebhook(taken)).toBe(true)
+    for (const [laterMs, isTaken] of [
+      [300_000, true],
+      [300_001, false],
+    ] as const) {
+      const later = await startPublisherRig({ clock: new SteppingClock(rig.clock.now() + laterMs) })
+      expect(await later.publisher.channels.receiveWebhook(taken)).toBe(isTaken)
+    }
+  })
+
+  test('of another app is another, whatever it says', async () => {
+    const rig = await startPublisherRig({ moreApps: [{ appId: '2', key: 'k2', secret: 'secret' }] })
+    const events = [{ name: 'channel_occupied', channel: 'a' }]
+    expect(await rig.publisher.channels.receiveWebhook(webhook(rig, events))).toBe(true)
+    expect(await rig.publisher.channels.receiveWebhook(webhook(rig, events, { key: 'k2' }))).toBe(true)
+    expect(rig.publisher.stats().webhooks).toMatchObject({ applied: 2 })
+  })
+
+  test('that says a thing twice says it once', async () => {
+    const rig = await startPublisherRig()
+    const { channels } = rig.publisher
+    const counted = { name: 'subscription_count', channel: 'a', subscription_count: 3 }
+    const again = { subscription_count: 3, channel: 'a', name: 'subscription_count' }
+    await channels.receiveWebhook(webhook(rig, [counted, { ...counted, subscription_count: 5 }, again]))
+    expect(await channels.info('a')).toEqual({ occupied: true, subscriptionCount: 5 })
   })
 
   test('an answer that was under way when a webhook came does not undo it', async () => {
@@ -130,7 +180,7 @@ test.describe('a webhook', () => {
       return answerOf({ occupied: true })
     }
     const asked = channels.info('a')
-    channels.receiveWebhook(webhook(rig, [{ name: 'channel_vacated', channel: 'a' }]))
+    await channels.receiveWebhook(webhook(rig, [{ name: 'channel_vacated', channel: 'a' }]))
     late.resolve()
     await asked
     expect(await channels.info('a')).toEqual({ occupied: false })

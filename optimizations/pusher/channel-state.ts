@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
 import type { Clock } from '#optimizations/kernel/clock.ts'
@@ -6,6 +7,7 @@ import { isChannelName, PUSHER_LIMITS } from './event-limits.ts'
 import { createPusherLibrary } from './pusher-app.ts'
 import type { PusherTransport } from './pusher-transport.ts'
 import type { PusherApp } from './pusher-app.ts'
+import type { WebhookMemory } from './webhook-memory.ts'
 
 /** What Pusher says of a channel. Counts are there where the kind of channel and the app's settings allow them. */
 export interface ChannelInfo {
@@ -29,8 +31,11 @@ export interface ChannelState {
   users(channel: string): Promise<readonly string[]>
   /** Closes every connection of a signed-in user. */
   terminateConnections(userId: string): Promise<void>
-  /** Applies a webhook; false, and nothing applied, when it is forged, damaged or too old. */
-  receiveWebhook(request: WebhookRequest): boolean
+  /**
+   * Applies a webhook; false, and nothing applied, when it is forged, damaged or too old. One that was taken before, by
+   * whatever process, is true and not applied again: Pusher repeats what it got no answer to.
+   */
+  receiveWebhook(request: WebhookRequest): Promise<boolean>
 }
 
 export interface ChannelStateOptions {
@@ -48,6 +53,8 @@ interface WebhookEvent {
 
 /** Pusher repeats a webhook for five minutes; what is older is a replay. */
 const MAX_WEBHOOK_AGE_MS = 300_000
+/** A process whose clock is behind accepts a webhook for a little longer. */
+const CLOCK_SLACK_MS = 60_000
 
 /** One app's channels. */
 export class HttpChannelState implements ChannelState {
@@ -56,6 +63,8 @@ export class HttpChannelState implements ChannelState {
   readonly #clock: Clock
   readonly #options: ChannelStateOptions
   readonly #onHit: () => void
+  readonly #app: PusherApp
+  readonly #webhooks: WebhookMemory
   readonly #infos: LRUCache<string, Promise<ChannelInfo>>
 
   constructor(
@@ -64,6 +73,7 @@ export class HttpChannelState implements ChannelState {
       readonly transport: PusherTransport
       readonly clock: Clock
       readonly onHit: () => void
+      readonly webhooks: WebhookMemory
     },
     options: ChannelStateOptions,
   ) {
@@ -71,6 +81,8 @@ export class HttpChannelState implements ChannelState {
     this.#transport = deps.transport
     this.#clock = deps.clock
     this.#onHit = deps.onHit
+    this.#app = deps.app
+    this.#webhooks = deps.webhooks
     this.#options = options
     const { ttlMs, maxChannels } = options
     const perf = { now: () => deps.clock.monotonic() }
@@ -108,14 +120,17 @@ export class HttpChannelState implements ChannelState {
     await this.#request('POST', `/users/${encodeURIComponent(userId)}/terminate_connections`)
   }
 
-  receiveWebhook({ headers, rawBody }: WebhookRequest): boolean {
+  async receiveWebhook({ headers, rawBody }: WebhookRequest): Promise<boolean> {
     // The library throws where there is no signature to compare.
     if (typeof headers['x-pusher-signature'] !== 'string') return false
     const webhook = this.#library.webhook({ headers, rawBody })
     if (!webhook.isValid()) return false
-    const age = this.#clock.now() - webhook.getTime().getTime()
-    if (!(Math.abs(age) <= MAX_WEBHOOK_AGE_MS)) return false
-    for (const event of webhook.getEvents() as unknown as readonly WebhookEvent[]) this.#apply(event)
+    const ageMs = this.#clock.now() - webhook.getTime().getTime()
+    if (!(Math.abs(ageMs) <= MAX_WEBHOOK_AGE_MS)) return false
+    const digest = createHash('sha256').update(rawBody).digest('base64url')
+    const acceptedForMs = Math.ceil(MAX_WEBHOOK_AGE_MS - ageMs) + CLOCK_SLACK_MS
+    if (!(await this.#webhooks.claim(`${this.#app.appId}:${digest}`, acceptedForMs))) return true
+    for (const event of distinct(webhook.getEvents())) this.#apply(event)
     return true
   }
 
@@ -161,6 +176,13 @@ export class HttpChannelState implements ChannelState {
     }
     return answer
   }
+}
+
+/** What is said twice in one webhook, at its one time, was said once. In whatever order its members stand. */
+function distinct(events: readonly object[]): Iterable<WebhookEvent> {
+  const contentOf = (event: object): string =>
+    JSON.stringify(Object.entries(event).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+  return new Map(events.map((event) => [contentOf(event), event as WebhookEvent])).values()
 }
 
 function checkChannel(channel: string): void {

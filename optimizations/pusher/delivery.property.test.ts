@@ -32,13 +32,13 @@ function chaos(transport: ScriptedTransport, seed: number, faultShare: number): 
   }
 }
 
-/** What a subscriber with the guard makes of what arrives, channel by channel. */
+/** What a subscriber with the guard makes of what arrives, by channel and event: each event has its own priority. */
 function receive(events: readonly SentEvent[]): Record<string, number[]> {
   const guard = createDeliveryGuard()
   const received: Record<string, number[]> = {}
-  for (const { channel, data } of events) {
+  for (const { channel, name, data } of events) {
     const event = guard.accept(channel, JSON.parse(data))
-    if (!event.isDuplicate) (received[channel] ??= []).push((event.data as Payload).n)
+    if (!event.isDuplicate) (received[`${channel} ${name}`] ??= []).push((event.data as Payload).n)
   }
   return received
 }
@@ -63,9 +63,11 @@ test('whatever fails, every event ends once, what is delivered is in order, and 
       for (let n = 0; n < 150; n += 1) {
         const channel = `channel-${randomInteger(random, channels)}`
         const isPoison = random() < 0.03
-        void publisher.publish(channel, 'counted', { n, isPoison }, { immediate: random() < 0.1 })
+        const name = random() < 0.3 ? 'typed' : 'counted'
+        const priority = name === 'typed' ? 'background' : 'normal'
+        void publisher.publish(channel, name, { n, isPoison }, { priority, immediate: random() < 0.1 })
         if (isPoison) poison += 1
-        else (expected[channel] ??= []).push(n)
+        else (expected[`${channel} ${name}`] ??= []).push(n)
         await clock.advance(randomInteger(random, 4))
       }
       transport.script = chaos(transport, seed, 0)

@@ -2,15 +2,16 @@ import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
-import { isEncryptedChannel } from './event-limits.ts'
 import { EventQueue, type EventQueueOptions } from './event-queue.ts'
 import type { Shipment } from './lane-schedule.ts'
 import type { PublisherStatistics } from './publisher-statistics.ts'
 import type { PusherTransport, SendOutcome } from './pusher-transport.ts'
-import type { QueuedEvent } from './queued-event.ts'
+import { tierOf, type QueuedEvent, type Tier } from './queued-event.ts'
 import type { RateLimiter } from './rate-limiter.ts'
+import { RequestBodies } from './request-bodies.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import { batchItem, multiChannelBody, stampedField, type Encrypt } from './wire-format.ts'
+import { createTierState, type TierState } from './tier-state.ts'
+import type { Encrypt } from './wire-format.ts'
 
 export interface DispatcherOptions extends EventQueueOptions {
   /** Requests at a time: the connections of the transport. */
@@ -47,16 +48,18 @@ interface Answered {
   readonly again: readonly QueuedEvent[]
 }
 
-/** Sends the queue of one app: when nothing is under way at once, otherwise in batches that fill meanwhile. */
+/**
+ * Sends the queue of one app: when nothing is under way at once, otherwise in batches that fill meanwhile. The background
+ * is sent when nothing else can be, leaves a connection and tokens free, and shares no request with the others.
+ */
 export class Dispatcher {
   readonly queue: EventQueue
   readonly #deps: DispatcherDependencies
   readonly #options: DispatcherOptions
-  #inFlight = 0
-  #credit = 0
+  readonly #bodies: RequestBodies
+  readonly #tiers: Readonly<Record<Tier, TierState>>
   #throttles = 0
   #isPumpDue = false
-  #isAwaitingTokens = false
   #isDraining = false
   #isStopped = false
   #timer: Disposable | undefined
@@ -68,6 +71,11 @@ export class Dispatcher {
     this.#options = options
     const onReady = (): void => this.#pump()
     this.queue = new EventQueue({ ...deps, onReady, onEmpty: () => this.#whenEmpty?.() }, options)
+    this.#bodies = new RequestBodies((event) => this.queue.lanes.link(event), deps.encrypt)
+    this.#tiers = {
+      foreground: createTierState('foreground', deps.limiter, options.poolSize),
+      background: createTierState('background', deps.limiter.spare, Math.max(1, options.poolSize - 1)),
+    }
   }
 
   /** Accepts all events or, by throwing `queue_full`, none. */
@@ -107,31 +115,38 @@ export class Dispatcher {
 
   readonly #pump = (): void => {
     this.#isPumpDue = false
+    this.#pumpTier(this.#tiers.foreground)
+    this.#pumpTier(this.#tiers.background)
+  }
+
+  #pumpTier(tier: TierState): void {
     const { breaker } = this.#deps
-    while (this.#shouldSend()) {
+    while (this.#shouldSend(tier)) {
       const waitMs = breaker.waitMs()
       if (waitMs > 0) return this.#pumpIn(waitMs)
-      const wanted = Math.min(this.#options.batchSize, this.queue.lanes.ready)
-      if (!this.#takeTokens(wanted)) return this.#awaitTokens(wanted)
-      const shipment = this.queue.take(wanted)
+      const wanted = Math.min(this.#options.batchSize, this.queue.lanes.ready(tier.name), tier.tokens.mostAtOnce)
+      if (!this.#takeTokens(tier, wanted)) return this.#awaitTokens(tier, wanted)
+      const shipment = this.queue.take(wanted, tier.name)
       if (shipment === undefined) return
       breaker.pass()
-      this.#inFlight += 1
-      this.#deps.tasks.run('pusher.send', () => this.#ship(shipment, wanted))
+      tier.inFlight += 1
+      this.#deps.tasks.run('pusher.send', () => this.#ship(shipment, wanted, tier))
     }
-    const { ready, longestWaitMs } = this.queue.lanes
-    if (ready > 0 && this.#hasFreeConnection()) this.#pumpIn(Math.max(0, this.#options.batchTimeoutMs - longestWaitMs))
+    if (this.queue.lanes.ready(tier.name) === 0 || !this.#hasFreeConnection(tier)) return
+    this.#pumpIn(Math.max(0, this.#options.batchTimeoutMs - this.queue.lanes.longestWaitMs(tier.name)))
   }
 
-  #hasFreeConnection(): boolean {
-    return !this.#isStopped && !this.#isAwaitingTokens && this.#inFlight < this.#options.poolSize
+  #hasFreeConnection({ isAwaitingTokens, inFlight, mostInFlight }: TierState): boolean {
+    const all = this.#tiers.foreground.inFlight + this.#tiers.background.inFlight
+    return !this.#isStopped && !isAwaitingTokens && all < this.#options.poolSize && inFlight < mostInFlight
   }
 
-  #shouldSend(): boolean {
-    const { ready } = this.queue.lanes
-    if (ready === 0 || !this.#hasFreeConnection()) return false
-    if (this.#inFlight === 0 || ready >= this.#options.batchSize || this.#isDraining) return true
-    return this.queue.lanes.isUrgent || this.queue.lanes.longestWaitMs >= this.#options.batchTimeoutMs
+  #shouldSend(tier: TierState): boolean {
+    const ready = this.queue.lanes.ready(tier.name)
+    if (ready === 0 || !this.#hasFreeConnection(tier)) return false
+    if (tier.inFlight === 0 || ready >= this.#options.batchSize || this.#isDraining) return true
+    if (tier.name === 'foreground' && this.queue.lanes.isUrgent) return true
+    return this.queue.lanes.longestWaitMs(tier.name) >= this.#options.batchTimeoutMs
   }
 
   /** One timer at a time, the earliest: whatever it was set for, the pump looks at everything. */
@@ -146,32 +161,32 @@ export class Dispatcher {
     })
   }
 
-  #takeTokens(wanted: number): boolean {
-    const missing = wanted - this.#credit
-    if (missing > 0 && !this.#deps.limiter.tryTake(missing)) return false
-    this.#credit = Math.max(0, -missing)
+  #takeTokens(tier: TierState, wanted: number): boolean {
+    const missing = wanted - tier.credit
+    if (missing > 0 && !tier.tokens.tryTake(missing)) return false
+    tier.credit = Math.max(0, -missing)
     return true
   }
 
-  #awaitTokens(wanted: number): void {
-    this.#isAwaitingTokens = true
+  #awaitTokens(tier: TierState, wanted: number): void {
+    tier.isAwaitingTokens = true
     this.#deps.statistics.rateLimitWaits += 1
     this.#deps.tasks.run('pusher.rate-limit', async () => {
-      const missing = wanted - this.#credit
-      if (!(await this.#deps.limiter.take(missing))) return
-      this.#credit += missing
-      this.#isAwaitingTokens = false
+      const missing = wanted - tier.credit
+      if (!(await tier.tokens.take(missing))) return
+      tier.credit += missing
+      tier.isAwaitingTokens = false
       this.#pump()
     })
   }
 
-  async #ship(shipment: Shipment, paid: number): Promise<void> {
+  async #ship(shipment: Shipment, paid: number, tier: TierState): Promise<void> {
     // A multi-channel event costs one token a channel, and its width is known only now.
     const owed = shipment.events.length - paid
-    if (owed > 0) this.#deps.limiter.charge(owed)
-    else this.#credit -= owed
+    if (owed > 0) tier.tokens.charge(owed)
+    else tier.credit -= owed
     const answered = await this.#deliver(shipment.events, shipment.form)
-    this.#inFlight -= 1
+    tier.inFlight -= 1
     // Lanes first, ends second: whoever publishes again on hearing of the end finds its lane free, and fills a batch at once.
     this.#putBack(shipment, answered)
     const now = this.#deps.clock.monotonic()
@@ -223,7 +238,7 @@ export class Dispatcher {
     if (outcome.scope === 'app' || events.length === 1) {
       return { ...answered, refused: events.map((event) => ({ event, ...outcome })) }
     }
-    this.#deps.limiter.charge(events.length)
+    this.#tiers[tierOf(events[0] as QueuedEvent)].tokens.charge(events.length)
     const middle = Math.ceil(events.length / 2)
     const first = await this.#deliver(events.slice(0, middle), 'batch')
     const others = events.slice(middle)
@@ -243,8 +258,8 @@ export class Dispatcher {
     statistics.requests += 1
     statistics.eventsRequested += events.length
     const outcome = await (form === 'multi'
-      ? transport.send('/events', this.#multiBody(events))
-      : transport.send('/batch_events', this.#batchBody(events)))
+      ? transport.send('/events', this.#bodies.ofChannels(events))
+      : transport.send('/batch_events', this.#bodies.ofBatch(events)))
     if (outcome.kind === 'unavailable') {
       statistics.connectionErrors += 1
       breaker.fail()
@@ -266,30 +281,5 @@ export class Dispatcher {
     limiter.slowDown()
     limiter.pause(retryAfterMs ?? retryDelayMs(random, this.#throttles, retryBaseMs, retryMaxMs))
     this.#throttles += 1
-  }
-
-  #batchBody(events: readonly QueuedEvent[]): string {
-    let items = ''
-    // Put together by + and made one piece by whoever reads it first: join() would copy it once more.
-    for (const event of events) items += items === '' ? this.#wire(event) : `,${this.#wire(event)}`
-    return `{"batch":[${items}]}`
-  }
-
-  #wire(event: QueuedEvent): string {
-    if (event.wire !== undefined) return event.wire
-    const { channel, id, json, publishedAt, socketId } = event.input
-    const stamped = stampedField(json, { id, after: this.queue.lanes.link(event), at: publishedAt })
-    const data = isEncryptedChannel(channel) ? this.#deps.encrypt(channel, stamped) : stamped
-    event.wire = batchItem(channel, event.input.event, data, socketId)
-    return event.wire
-  }
-
-  /** All channels get the same bytes, so that the stamp names no event before it: each channel has another one. */
-  #multiBody(events: readonly QueuedEvent[]): string {
-    const [{ input }] = events as readonly [QueuedEvent]
-    for (const event of events) this.queue.lanes.link(event)
-    const stamped = stampedField(input.json, { id: input.id, after: undefined, at: input.publishedAt })
-    const channels = events.map((event) => event.input.channel)
-    return multiChannelBody(channels, input.event, stamped, input.socketId)
   }
 }

@@ -3,7 +3,8 @@ import { PusherError } from './errors.ts'
 import type { EventOutcomeKind } from './event-outcome.ts'
 import { LaneSchedule, type Shipment } from './lane-schedule.ts'
 import type { PublisherStatistics } from './publisher-statistics.ts'
-import type { QueuedEvent } from './queued-event.ts'
+import { QueueBound } from './queue-bound.ts'
+import { TIERS, tierOf, type QueuedEvent, type Tier } from './queued-event.ts'
 
 /**
  * What happens to an event that finds the queue full. refuse: publish() rejects with `queue_full`. drop_oldest: the one
@@ -15,12 +16,15 @@ export type FullQueuePolicy = 'refuse' | 'drop_oldest' | 'drop_newest' | 'coales
 export interface EventQueueOptions {
   readonly maxQueuedEvents: number
   readonly maxQueuedBytes: number
+  /** Of the background, which takes none of the room of the others. */
+  readonly maxBackgroundEvents: number
+  readonly maxBackgroundBytes: number
   readonly whenFull: FullQueuePolicy
 }
 
 /**
- * Every event between acceptance and its end, queued or on its way: bounded in number and bytes, except for what comes
- * from the outbox, whose relay bounds itself. The one place where events end.
+ * Every event between acceptance and its end, queued or on its way: bounded in number and bytes for each tier, except for
+ * what comes from the outbox, whose relay bounds itself. The one place where events end.
  */
 export class EventQueue {
   readonly #clock: Clock
@@ -28,10 +32,7 @@ export class EventQueue {
   readonly #options: EventQueueOptions
   readonly #onEmpty: () => void
   readonly #lanes: LaneSchedule
-  /** In the order of acceptance, with some that are queued no more; kept only where the policy asks for it. */
-  #arrivals: QueuedEvent[] = []
-  #pending = 0
-  #bytes = 0
+  readonly #bounds: Readonly<Record<Tier, QueueBound>>
 
   constructor(
     deps: {
@@ -46,6 +47,11 @@ export class EventQueue {
     this.#statistics = deps.statistics
     this.#options = options
     this.#onEmpty = deps.onEmpty
+    const { maxQueuedEvents, maxQueuedBytes, maxBackgroundEvents, maxBackgroundBytes } = options
+    this.#bounds = {
+      foreground: new QueueBound({ maxEvents: maxQueuedEvents, maxBytes: maxQueuedBytes }),
+      background: new QueueBound({ maxEvents: maxBackgroundEvents, maxBytes: maxBackgroundBytes }),
+    }
     this.#lanes = new LaneSchedule(deps)
   }
 
@@ -56,11 +62,15 @@ export class EventQueue {
 
   /** Accepted and not ended. */
   get pending(): number {
-    return this.#pending
+    return this.pendingIn('foreground') + this.pendingIn('background')
+  }
+
+  pendingIn(tier: Tier): number {
+    return this.#bounds[tier].events
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#bounds.foreground.bytes + this.#bounds.background.bytes
   }
 
   /** Age of the event queued longest, in milliseconds. */
@@ -68,28 +78,26 @@ export class EventQueue {
     return this.#lanes.oldestAgeMs
   }
 
-  /** Share of the bound that is used, of the tighter one of the two. */
+  /** Share of the foreground's bound that is used: whoever fills the background is refused, and nobody suffers. */
   get fill(): number {
-    const { maxQueuedEvents, maxQueuedBytes } = this.#options
-    return Math.max(this.#pending / maxQueuedEvents, this.#bytes / maxQueuedBytes)
+    return this.#bounds.foreground.fill
   }
 
   /** Accepts all events or, by throwing `queue_full`, none. */
   admit(events: readonly QueuedEvent[]): void {
     const isBounded = !events[0]?.input.isFromOutbox
-    const isFull = isBounded && !this.#fits(events)
+    const isFull = isBounded && this.#tierWithoutRoom(events) !== undefined
     if (isFull && this.#options.whenFull !== 'drop_newest') this.#makeRoom(events)
     this.#statistics.accepted += events.length
     for (const event of events) {
-      this.#pending += 1
-      this.#bytes += event.input.bytes
+      this.#bounds[tierOf(event)].add(event)
       if (isFull && this.#options.whenFull === 'drop_newest') this.end(event, 'refused', 'dropped_newest')
       else this.#push(event)
     }
   }
 
-  take(limit: number): Shipment | undefined {
-    const shipment = this.#lanes.take(limit)
+  take(limit: number, tier: Tier): Shipment | undefined {
+    const shipment = this.#lanes.take(limit, tier)
     if (shipment !== undefined) for (const event of shipment.events) event.isQueued = false
     return shipment
   }
@@ -110,8 +118,7 @@ export class EventQueue {
 
   end(event: QueuedEvent, outcome: EventOutcomeKind, reason: string, now = this.#clock.monotonic()): void {
     if (event.end !== undefined) return
-    this.#pending -= 1
-    this.#bytes -= event.input.bytes
+    this.#bounds[tierOf(event)].remove(event)
     const { channel } = event.input
     this.#statistics.recordEnd(channel, event.finish(outcome, reason, now))
     if (event.isQueued) {
@@ -121,7 +128,7 @@ export class EventQueue {
     if (outcome === 'released') this.#releaseFollowers(channel, reason)
     // Subscribers are to see the gap: the next event of the channel names this one as the one before it.
     else if (outcome !== 'delivered' && outcome !== 'coalesced') this.#lanes.link(event)
-    if (this.#pending === 0) this.#onEmpty()
+    if (this.pending === 0) this.#onEmpty()
   }
 
   /** Ends an event that cannot be sent: back to the outbox where it came from there, otherwise lost and counted. */
@@ -141,7 +148,7 @@ export class EventQueue {
   #push(event: QueuedEvent): void {
     const { deadlineAt } = event.input
     event.isQueued = true
-    this.#noteArrival(event)
+    if (this.#options.whenFull === 'drop_oldest' && !event.input.isFromOutbox) this.#bounds[tierOf(event)].note(event)
     const replaced = this.#lanes.push(event)
     if (replaced !== undefined) this.end(replaced, 'coalesced', 'coalesced')
     if (deadlineAt === Infinity) return
@@ -158,54 +165,46 @@ export class EventQueue {
     }
   }
 
-  #fits(events: readonly QueuedEvent[]): boolean {
-    let bytes = 0
-    for (const event of events) bytes += event.input.bytes
-    const { maxQueuedEvents, maxQueuedBytes } = this.#options
-    return this.#pending + events.length <= maxQueuedEvents && this.#bytes + bytes <= maxQueuedBytes
+  /** The first tier that cannot take its part of the events. */
+  #tierWithoutRoom(events: readonly QueuedEvent[]): Tier | undefined {
+    return TIERS.find((tier) => !this.#bounds[tier].fits(events.filter((event) => tierOf(event) === tier)))
   }
 
   #makeRoom(events: readonly QueuedEvent[]): void {
-    const { whenFull, maxQueuedEvents, maxQueuedBytes } = this.#options
+    const { whenFull } = this.#options
     if (whenFull === 'drop_oldest' && this.#dropOldestFor(events)) return
     if (whenFull === 'coalesce' && events.every((event) => this.#predecessor(event) !== undefined)) {
       for (const event of events) {
         const before = this.#predecessor(event)
         if (before !== undefined) this.end(before, 'coalesced', 'coalesced_when_full')
       }
-      if (this.#fits(events)) return
+      if (this.#tierWithoutRoom(events) === undefined) return
     }
     for (const _event of events) this.#statistics.recordRejected('queue_full')
-    throw new PusherError('queue_full', `${this.#pending} events wait to be sent`, {
+    const full = this.#bounds[this.#tierWithoutRoom(events) ?? 'foreground']
+    throw new PusherError('queue_full', `${full.events} events wait to be sent`, {
       channel: events[0]?.input.channel,
       event: events[0]?.input.event,
-      pending: this.#pending,
-      maxQueuedEvents,
-      bytes: this.#bytes,
-      maxQueuedBytes,
+      pending: full.events,
+      maxQueuedEvents: full.maxEvents,
+      bytes: full.bytes,
+      maxQueuedBytes: full.maxBytes,
     })
-  }
-
-  #noteArrival(event: QueuedEvent): void {
-    if (this.#options.whenFull !== 'drop_oldest' || event.input.isFromOutbox) return
-    this.#arrivals.push(event)
-    if (this.#arrivals.length < 2 * this.#options.maxQueuedEvents) return
-    this.#arrivals = this.#arrivals.filter((queued) => queued.isQueued)
   }
 
   /** False when what is left is all on its way. */
   #dropOldestFor(events: readonly QueuedEvent[]): boolean {
-    while (!this.#fits(events)) {
-      const oldest = this.#arrivals.shift()
+    for (let tier = this.#tierWithoutRoom(events); tier !== undefined; tier = this.#tierWithoutRoom(events)) {
+      const oldest = this.#bounds[tier].takeOldest()
       if (oldest === undefined) return false
-      if (oldest.isQueued) this.end(oldest, 'refused', 'dropped_oldest')
+      this.end(oldest, 'refused', 'dropped_oldest')
     }
     return true
   }
 
   #predecessor(event: QueuedEvent): QueuedEvent | undefined {
     const { channel, socketId } = event.input
-    const before = this.#lanes.last(channel)
+    const before = this.#lanes.last(channel, tierOf(event))
     return before?.input.event === event.input.event && before.input.socketId === socketId ? before : undefined
   }
 }

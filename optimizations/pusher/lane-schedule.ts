@@ -2,7 +2,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import { isEncryptedChannel, PUSHER_LIMITS } from './event-limits.ts'
 import { ChannelLane } from './channel-lane.ts'
 import { LaneRing } from './lane-ring.ts'
-import type { QueuedEvent } from './queued-event.ts'
+import { BACKGROUND_CLASS, type QueuedEvent, type Tier } from './queued-event.ts'
 
 /** What goes into one request, with the lanes that wait for its answer. */
 export interface Shipment {
@@ -17,7 +17,7 @@ const MAX_KEPT_LANES = 10_000
 
 /**
  * Which events may go next: first in first out within a channel, with at most one request under way per channel; between
- * channels in turn, by priority and waiting time.
+ * channels in turn, by priority and waiting time. A request carries the foreground or the background, never both.
  */
 export class LaneSchedule {
   readonly #clock: Clock
@@ -25,7 +25,8 @@ export class LaneSchedule {
   readonly #lanes = new Map<string, ChannelLane>()
   /** By priority class. */
   readonly #rings = [new LaneRing(0), new LaneRing(0), new LaneRing(1_000), new LaneRing(5_000)] as const
-  #ready = 0
+  readonly #backgroundRing = new LaneRing(Infinity)
+  readonly #ready: Record<Tier, number> = { foreground: 0, background: 0 }
   #lastTicket = 0
 
   constructor(deps: { readonly clock: Clock; readonly onReady: () => void }) {
@@ -33,9 +34,9 @@ export class LaneSchedule {
     this.#onReady = deps.onReady
   }
 
-  /** Events that may be sent now. */
-  get ready(): number {
-    return this.#ready
+  /** Events of a tier that may be sent now. */
+  ready(tier: Tier): number {
+    return this.#ready[tier]
   }
 
   /** Whether an `immediate` event may be sent now. */
@@ -43,17 +44,20 @@ export class LaneSchedule {
     return this.#rings[0].first() !== undefined
   }
 
-  /** How long the lane that has been ready longest has waited, in milliseconds. */
-  get longestWaitMs(): number {
+  /** How long the lane of a tier that has been ready longest has waited, in milliseconds. */
+  longestWaitMs(tier: Tier): number {
     let since = Infinity
-    for (const ring of this.#rings) since = Math.min(since, ring.first()?.readySince ?? Infinity)
+    const rings = tier === 'background' ? [this.#backgroundRing] : this.#rings
+    for (const ring of rings) since = Math.min(since, ring.first()?.readySince ?? Infinity)
     return since === Infinity ? 0 : this.#clock.monotonic() - since
   }
 
   /** How long the event queued longest has been accepted, in milliseconds. Looks at every lane. */
   get oldestAgeMs(): number {
     let oldest = Infinity
-    for (const lane of this.#lanes.values()) oldest = Math.min(oldest, lane.peek()?.input.acceptedAt ?? Infinity)
+    for (const lane of this.#lanes.values()) {
+      for (const head of lane.heads()) oldest = Math.min(oldest, head.input.acceptedAt)
+    }
     return oldest === Infinity ? 0 : this.#clock.monotonic() - oldest
   }
 
@@ -65,12 +69,15 @@ export class LaneSchedule {
       lane = new ChannelLane(channel)
       this.#lanes.set(channel, lane)
     }
+    const isReady = lane.state === 'ready'
+    if (isReady) this.#count(lane, -1)
     const replaced = lane.push(event)
-    if (lane.state === 'idle') this.#makeReady(lane, event.input.acceptedAt)
-    else if (lane.state === 'ready') {
-      this.#ready += 1
+    if (isReady) {
+      this.#count(lane, 1)
+      // What has waited is the background: in the foreground the waiting begins now.
+      if (lane.readyClass === BACKGROUND_CLASS && lane.tier === 'foreground') lane.readySince = event.input.acceptedAt
       if (priorityClass < lane.readyClass) this.#enterRing(lane)
-    }
+    } else if (lane.state === 'idle') this.#makeReady(lane, event.input.acceptedAt)
     return replaced
   }
 
@@ -78,35 +85,40 @@ export class LaneSchedule {
   forget(event: QueuedEvent): void {
     const lane = this.#lanes.get(event.input.channel)
     if (lane === undefined) return
+    if (lane.state !== 'ready') {
+      lane.forget(event)
+      return
+    }
+    this.#count(lane, -1)
     lane.forget(event)
-    if (lane.state !== 'ready') return
-    this.#ready -= 1
-    if (lane.live > 0) return
-    this.#settle(lane)
+    const hasOnlyBackground = lane.readyClass !== BACKGROUND_CLASS && lane.tier === 'background'
+    if (lane.live === 0 || hasOnlyBackground) this.#settle(lane)
+    else this.#count(lane, 1)
   }
 
   /**
    * The id of the event before this one on its channel, as far as known; from now on this one is the last. Not if somebody
-   * is excluded from it: to that one the next event would seem to tell of a gap.
+   * is excluded from it, or if it may be passed by what comes later: the next event would seem to tell of a gap.
    */
-  link({ input: { channel, id, socketId } }: QueuedEvent): string | undefined {
+  link({ input: { channel, id, socketId, priorityClass } }: QueuedEvent): string | undefined {
     const lane = this.#lanes.get(channel)
     const before = lane?.lastId
-    if (lane !== undefined && socketId === undefined) lane.lastId = id
+    const isFollowed = socketId === undefined && priorityClass !== BACKGROUND_CLASS
+    if (lane !== undefined && isFollowed) lane.lastId = id
     // It was linked before, when it went to all its channels in one request.
     return before === id ? undefined : before
   }
 
-  /** The event queued last on a channel, while it is still there. */
-  last(channel: string): QueuedEvent | undefined {
-    return this.#lanes.get(channel)?.last()
+  /** The event of a tier queued last on a channel, while it is still there. */
+  last(channel: string, tier: Tier): QueuedEvent | undefined {
+    return this.#lanes.get(channel)?.last(tier)
   }
 
-  /** The next request of at most `limit` events, or undefined when nothing may be sent. */
-  take(limit: number): Shipment | undefined {
+  /** The next request of at most `limit` events of a tier, or undefined when nothing of it may be sent. */
+  take(limit: number, tier: Tier): Shipment | undefined {
     const events: QueuedEvent[] = []
     const lanes: ChannelLane[] = []
-    for (let lane = this.#next(); lane !== undefined && events.length < limit; lane = this.#next()) {
+    for (let lane = this.#next(tier); lane !== undefined && events.length < limit; lane = this.#next(tier)) {
       const isSuspect = lane.failures > 0
       if (isSuspect && events.length > 0) break
       const group = this.#wholeGroup(lane)
@@ -115,7 +127,7 @@ export class LaneSchedule {
       lane.state = 'busy'
       lanes.push(lane)
       // Its head may be what makes the request fail: what comes after it is not to fail with it.
-      const room = isSuspect ? 1 : limit - events.length
+      const room = Math.min(isSuspect ? 1 : limit - events.length, lane.liveInTier)
       for (let taken = 0; taken < room; taken += 1) {
         const event = lane.take()
         if (event === undefined) break
@@ -159,18 +171,24 @@ export class LaneSchedule {
     lane.state = 'ready'
     lane.readySince = now
     this.#enterRing(lane)
-    this.#ready += lane.live
+    this.#count(lane, 1)
+  }
+
+  /** A lane that is ready counts with the events that may be sent next. */
+  #count(lane: ChannelLane, by: 1 | -1): void {
+    this.#ready[lane.tier] += by * lane.liveInTier
   }
 
   #enterRing(lane: ChannelLane): void {
     lane.readyClass = lane.priorityClass
     this.#lastTicket += 1
-    this.#rings[lane.readyClass].enter(lane, this.#lastTicket)
+    const ring = lane.readyClass === BACKGROUND_CLASS ? this.#backgroundRing : this.#rings[lane.readyClass]
+    ring.enter(lane, this.#lastTicket)
   }
 
   #leaveReady(lane: ChannelLane): void {
     lane.ticket = 0
-    this.#ready -= lane.live
+    this.#count(lane, -1)
   }
 
   /** A lane that waits for nothing: ready when it holds something, otherwise gone. */
@@ -193,7 +211,8 @@ export class LaneSchedule {
     }
   }
 
-  #next(): ChannelLane | undefined {
+  #next(tier: Tier): ChannelLane | undefined {
+    if (tier === 'background') return this.#backgroundRing.first()
     let best: ChannelLane | undefined
     let bestAt = Infinity
     for (const ring of this.#rings) {
@@ -219,7 +238,8 @@ export class LaneSchedule {
       return its?.state === 'ready' && its.failures === 0 && its.peek() === event
     })
     group.isSplit = true
-    if (!isWhole || (events.length < PUSHER_LIMITS.eventsPerBatch && events.length < this.#ready)) return undefined
+    if (!isWhole || (events.length < PUSHER_LIMITS.eventsPerBatch && events.length < this.#ready[lane.tier]))
+      return undefined
     if (events.some((event) => isEncryptedChannel(event.input.channel))) return undefined
     for (const its of lanes as ChannelLane[]) {
       this.#leaveReady(its)

@@ -8,6 +8,7 @@ import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
 import { createPusherTransport } from './pusher-transport.ts'
 import { PublisherStatistics } from './publisher-statistics.ts'
 import type { EventOutcome } from './event-outcome.ts'
+import { WebhookMemory, type SharedWebhookMemory } from './webhook-memory.ts'
 import type { EventToPublish, Publisher, PublishOptions, PublishReceipt } from './publisher.ts'
 
 const ASKING = { poolSize: 1, connectTimeoutMs: 3_000, requestTimeoutMs: 10_000, bodyTimeoutMs: 1_000 }
@@ -17,7 +18,13 @@ const CHANNELS = { ttlMs: 5_000, maxChannels: 10_000, asksSubscriptionCounts: fa
  * The honest baseline for OPTIMIZE_PUSHER=off: the official library's `trigger`, awaited by whoever publishes. No
  * batching, no order, no retry, no limit: an event that Pusher does not take at once is lost, and counted.
  */
-export function createPlainPublisher(app: PusherApp, clock: Clock = systemClock): Publisher {
+export function createPlainPublisher(
+  app: PusherApp,
+  {
+    clock = systemClock,
+    sharedWebhookMemory: shared,
+  }: { readonly clock?: Clock; readonly sharedWebhookMemory?: SharedWebhookMemory | undefined } = {},
+): Publisher {
   const library = createPusherLibrary(app)
   const statistics = new PublisherStatistics()
 
@@ -53,7 +60,9 @@ export function createPlainPublisher(app: PusherApp, clock: Clock = systemClock)
   }
   // Asking about channels is no part of what is compared: it goes the same way as in the optimised publisher.
   const transport = createPusherTransport(app, ASKING, clock)
-  const channels = new HttpChannelState({ app, transport, clock, onHit: () => (statistics.cacheHits += 1) }, CHANNELS)
+  const webhooks = new WebhookMemory({ clock, counts: statistics.webhooks, shared })
+  const onHit = (): void => void (statistics.cacheHits += 1)
+  const channels = new HttpChannelState({ app, transport, clock, onHit, webhooks }, CHANNELS)
   const stop: Publisher['stop'] = async () => {
     await transport.close()
     return { delivered: statistics.outcomes.delivered, abandoned: 0 }
@@ -80,6 +89,7 @@ export function createPlainPublisher(app: PusherApp, clock: Clock = systemClock)
     },
     stats: () =>
       statistics.snapshot({
+        backgroundPending: 0,
         queuedBytes: 0,
         queueAgeMs: 0,
         poolSize: 1,

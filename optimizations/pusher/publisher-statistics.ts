@@ -1,5 +1,6 @@
 import { LatencyHistogram, type HistogramSnapshot } from '#optimizations/kernel/histogram.ts'
 import type { EventOutcome, EventOutcomeKind } from './event-outcome.ts'
+import type { WebhookCounts } from './webhook-memory.ts'
 
 /** Counts since the start. Each accepted event is counted once on acceptance and once at its end. */
 export interface PublisherStats {
@@ -20,6 +21,8 @@ export interface PublisherStats {
   readonly outcomes: Readonly<Record<EventOutcomeKind, number>>
   /** Accepted and not ended. */
   readonly pending: number
+  /** Those of them that wait in the background. */
+  readonly backgroundPending: number
   readonly queuedBytes: number
   readonly queueAgeMs: number
   /** Events that ended other than delivered, and events never accepted, by reason. */
@@ -36,6 +39,8 @@ export interface PublisherStats {
   /** publish() until a subscriber's callback, as far as it was reported. */
   readonly deliveryLatency: HistogramSnapshot
 
+  readonly webhooks: Readonly<WebhookCounts>
+
   readonly poolSize: number
   readonly batchConfig: { readonly batchSize: number; readonly batchTimeoutMs: number }
   /** `current` is lower than what was configured while Pusher asks for less. */
@@ -46,7 +51,7 @@ export interface PublisherStats {
 /** What the queue and the transport know of themselves at the moment of asking. */
 export type PublisherGauges = Pick<
   PublisherStats,
-  'queuedBytes' | 'queueAgeMs' | 'poolSize' | 'batchConfig' | 'rateLimit' | 'breaker'
+  'backgroundPending' | 'queuedBytes' | 'queueAgeMs' | 'poolSize' | 'batchConfig' | 'rateLimit' | 'breaker'
 >
 
 const MAX_CHANNELS_COUNTED = 1_000
@@ -62,6 +67,7 @@ export class PublisherStatistics {
     released: 0,
   }
   readonly deliveryLatency = new LatencyHistogram()
+  readonly webhooks: WebhookCounts = { applied: 0, repeated: 0, unshared: 0 }
   accepted = 0
   batchEventsSent = 0
   connectionErrors = 0
@@ -122,6 +128,7 @@ export class PublisherStatistics {
       rateLimitWaits: this.rateLimitWaits,
       publishLatency: this.#publishLatency.snapshot(),
       deliveryLatency: this.deliveryLatency.snapshot(),
+      webhooks: { ...this.webhooks },
       ...gauges,
     }
   }

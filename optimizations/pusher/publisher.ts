@@ -3,8 +3,12 @@ import type { ChannelState } from './channel-state.ts'
 import type { EventOutcome } from './event-outcome.ts'
 import type { PublisherStats } from './publisher-statistics.ts'
 
-/** Between channels only: within a channel the order of publishing always holds. */
-export type EventPriority = 'high' | 'normal' | 'low'
+/**
+ * high, normal, low: between channels only, because within a channel the order of publishing holds. background: for what
+ * others cause in any number. It goes when nothing else is ready and may wait for as long as that takes; on its own
+ * channel too the other events pass it, and only among themselves its events keep their order.
+ */
+export type EventPriority = 'high' | 'normal' | 'low' | 'background'
 
 export interface PublishOptions {
   /** The connection that caused the event and does not get it back. */
@@ -14,7 +18,7 @@ export interface PublishOptions {
   readonly deadlineMs?: number | undefined
   /** Of the queued events of a channel with this key only the last one is sent. */
   readonly coalesceKey?: string | undefined
-  /** Goes out with the next free connection instead of waiting for company in a batch. */
+  /** Goes out with the next free connection instead of waiting for company in a batch; not from the background. */
   readonly immediate?: boolean | undefined
 }
 

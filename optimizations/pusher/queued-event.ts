@@ -1,10 +1,34 @@
 import type { EventOutcome, EventOutcomeKind } from './event-outcome.ts'
 import type { EventPriority, PublishReceipt } from './publisher.ts'
 
-/** 0 goes first. `immediate` is a class of its own, above the three priorities. */
-export type PriorityClass = 0 | 1 | 2 | 3
+/** 0 goes first. `immediate` is a class of its own, above the three priorities of the foreground. */
+export type PriorityClass = 0 | 1 | 2 | 3 | 4
 
-export const PRIORITY_CLASS: Readonly<Record<EventPriority, PriorityClass>> = { high: 1, normal: 2, low: 3 }
+export const BACKGROUND_CLASS = 4
+
+const PRIORITY_CLASS: Readonly<Record<EventPriority, PriorityClass>> = {
+  high: 1,
+  normal: 2,
+  low: 3,
+  background: BACKGROUND_CLASS,
+}
+
+/** Nothing lifts an event out of the background. */
+export function priorityClassOf(priority: EventPriority, isImmediate: boolean): PriorityClass {
+  return isImmediate && priority !== 'background' ? 0 : PRIORITY_CLASS[priority]
+}
+
+/**
+ * The background gets what the foreground leaves: of the order, of connections, of the rate limit and of the queue. It
+ * has batches and a bound of its own.
+ */
+export type Tier = 'foreground' | 'background'
+
+export const TIERS = ['foreground', 'background'] as const satisfies readonly Tier[]
+
+export function tierOf({ input }: QueuedEvent): Tier {
+  return input.priorityClass === BACKGROUND_CLASS ? 'background' : 'foreground'
+}
 
 export interface QueuedEventInput {
   readonly id: string

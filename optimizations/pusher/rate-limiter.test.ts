@@ -2,7 +2,8 @@ import { expect, test } from '@playwright/test'
 
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
-import { RateLimiter, type SharedRateLimit } from './rate-limiter.ts'
+import { RateLimiter } from './rate-limiter.ts'
+import type { SharedRateLimit } from './shared-rate-limit.ts'
 
 function createLimiter(callsPerSecond: number, burst = callsPerSecond, shared?: SharedRateLimit) {
   const clock = new ManualClock()
@@ -134,6 +135,7 @@ test.describe('a shared budget', () => {
         paidUntil = Math.max(paidUntil, clock.monotonic()) + (tokens / perSecond) * 1_000
         return waitMs
       },
+      takeSpare: () => Promise.reject(new Error('nobody asks for what is spare')),
     }
   }
 
@@ -155,7 +157,8 @@ test.describe('a shared budget', () => {
   test('that does not answer leaves this process to its own bucket', async () => {
     const clock = new ManualClock()
     const tasks = new BackgroundTasks(() => undefined, clock)
-    const shared = { reserve: () => Promise.reject(new Error('redis is away')) }
+    const fail = () => Promise.reject(new Error('redis is away'))
+    const shared = { reserve: fail, takeSpare: fail }
     const limiter = new RateLimiter({ clock, tasks, shared }, { callsPerSecond: 10, burst: 10 })
     let granted = 0
     for (let n = 0; n < 30; n += 1) void limiter.take(1).then(() => (granted += 1))

@@ -1,49 +1,33 @@
 import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
+import type { SharedRateLimit } from './shared-rate-limit.ts'
+import { SpareTokens, type TokenSource } from './spare-tokens.ts'
+import { TokenBucket, type TokenBucketOptions } from './token-bucket.ts'
 
-/** A budget that several processes share. */
-export interface SharedRateLimit {
-  /**
-   * Reserves tokens and answers in how many milliseconds they may be used. A reservation stands, so that those who
-   * wait are served in order.
-   */
-  reserve(tokens: number): Promise<number>
-}
-
-export interface RateLimiterOptions {
-  /** Events, not requests: a batch of ten takes ten. */
-  readonly callsPerSecond: number
-  /** How many may go at once after a pause. */
-  readonly burst: number
-}
+/** Events, not requests: a batch of ten takes ten. */
+export type RateLimiterOptions = TokenBucketOptions
 
 interface Waiter {
   readonly tokens: number
   readonly answer: (isGranted: boolean) => void
 }
 
-const LOWEST_SHARE = 0.05
-const RECOVERY_PER_SECOND = 0.05
 /** Tokens fetched from the shared budget at a time, so that not every batch pays a round trip. */
 const SHARED_CHUNK = 20
 
-/**
- * A token bucket in events. Waiters are served in their order. A 429 halves the rate (`slowDown`), quiet time brings it
- * back by a twentieth of the configured rate a second.
- */
-export class RateLimiter {
+/** A token bucket in events. Waiters are served in their order, and `spare` gets what they leave. */
+export class RateLimiter implements TokenSource {
   readonly #clock: Clock
   readonly #tasks: BackgroundTasks
   readonly #shared: SharedRateLimit | undefined
-  readonly #options: RateLimiterOptions
+  readonly #bucket: TokenBucket
   readonly #waiters: Waiter[] = []
-  #rate: number
-  #tokens: number
-  #filledAt: number
-  #pausedUntil = 0
   #credit = 0
   #isServing = false
   readonly #stop = new AbortController()
+  /** For whom nobody is to wait. */
+  readonly spare: SpareTokens
+  readonly mostAtOnce = Infinity
   /** How often somebody had to wait, and how often the shared budget did not answer. */
   readonly counts = { waits: 0, sharedFailures: 0 }
 
@@ -54,28 +38,29 @@ export class RateLimiter {
     this.#clock = deps.clock
     this.#tasks = deps.tasks
     this.#shared = deps.shared
-    this.#options = options
-    this.#rate = options.callsPerSecond
-    this.#tokens = options.burst
-    this.#filledAt = deps.clock.monotonic()
+    this.#bucket = new TokenBucket(deps.clock, options)
+    const { signal } = this.#stop
+    this.spare = new SpareTokens(
+      { ...deps, bucket: this.#bucket, counts: this.counts, signal, waitingTokens: () => this.#waitingTokens() },
+      options,
+    )
   }
 
   /** Events a second at this moment. */
   get currentRate(): number {
-    this.#refill()
-    return this.#rate
+    return this.#bucket.rate
   }
 
   /** Whether it grants less than was configured, because Pusher asked for less. */
   get isSlowed(): boolean {
-    return this.currentRate < this.#options.callsPerSecond
+    return this.#bucket.isSlowed
   }
 
   /** Takes the tokens if they are there and nobody waits for them. */
   tryTake(tokens: number): boolean {
-    if (this.#waiters.length > 0 || this.#localWaitMs(tokens) > 0) return false
+    if (this.#waiters.length > 0 || this.#bucket.waitMs(tokens) > 0) return false
     if (this.#shared !== undefined && this.#credit < tokens) return false
-    this.#spend(tokens)
+    this.charge(tokens)
     return true
   }
 
@@ -112,17 +97,24 @@ export class RateLimiter {
 
   /** Takes tokens that are owed whatever the bucket holds: the next ones wait the longer. */
   charge(tokens: number): void {
-    this.#spend(tokens)
+    this.#bucket.spend(tokens)
+    if (this.#shared !== undefined) this.#credit -= tokens
   }
 
   /** Nothing goes out for `ms`: what a Retry-After asks for. */
   pause(ms: number): void {
-    this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.monotonic() + ms)
+    this.#bucket.pause(ms)
   }
 
+  /** Halves the rate for a while. */
   slowDown(): void {
-    this.#refill()
-    this.#rate = Math.max(this.#options.callsPerSecond * LOWEST_SHARE, this.#rate / 2)
+    this.#bucket.slowDown()
+  }
+
+  #waitingTokens(): number {
+    let tokens = 0
+    for (const waiter of this.#waiters) tokens += waiter.tokens
+    return tokens
   }
 
   async #serve(): Promise<void> {
@@ -130,12 +122,12 @@ export class RateLimiter {
     const pause = (ms: number): Promise<void> => this.#clock.sleep(ms, this.#stop.signal).catch(() => undefined)
     try {
       for (let head = this.#waiters[0]; head !== undefined; head = this.#waiters[0]) {
-        const waitMs = this.#localWaitMs(head.tokens)
+        const waitMs = this.#bucket.waitMs(head.tokens)
         if (waitMs > 0) await pause(waitMs)
         else if (this.#shared !== undefined && this.#credit < head.tokens) await this.#fetchCredit(head.tokens, pause)
         else {
           this.#waiters.shift()
-          this.#spend(head.tokens)
+          this.charge(head.tokens)
           head.answer(true)
         }
       }
@@ -154,30 +146,5 @@ export class RateLimiter {
       this.counts.sharedFailures += 1
     }
     this.#credit += wanted
-  }
-
-  #spend(tokens: number): void {
-    this.#tokens -= tokens
-    if (this.#shared !== undefined) this.#credit -= tokens
-  }
-
-  /** More than a full bucket is granted from a full bucket, on credit. */
-  #localWaitMs(tokens: number): number {
-    this.#refill()
-    const pause = this.#pausedUntil - this.#filledAt
-    const missing = Math.min(tokens, this.#options.burst) - this.#tokens
-    // Rounded up: a timer that fires a fraction early would only be set again.
-    return Math.max(0, Math.ceil(Math.max(pause, (missing / this.#rate) * 1_000)))
-  }
-
-  #refill(): void {
-    const now = this.#clock.monotonic()
-    const seconds = (now - this.#filledAt) / 1_000
-    const { callsPerSecond, burst } = this.#options
-    this.#tokens = Math.min(burst, this.#tokens + seconds * this.#rate)
-    if (this.#rate < callsPerSecond && now > this.#pausedUntil) {
-      this.#rate = Math.min(callsPerSecond, this.#rate + seconds * callsPerSecond * RECOVERY_PER_SECOND)
-    }
-    this.#filledAt = now
   }
 }

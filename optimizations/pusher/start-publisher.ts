@@ -13,7 +13,9 @@ import { shardOf, type PublisherShard } from './publisher-shard.ts'
 import { PublisherStatistics } from './publisher-statistics.ts'
 import type { PusherApp } from './pusher-app.ts'
 import { createPusherTransport, type TransportOptions } from './pusher-transport.ts'
-import { RateLimiter, type SharedRateLimit } from './rate-limiter.ts'
+import { RateLimiter } from './rate-limiter.ts'
+import type { SharedRateLimit } from './shared-rate-limit.ts'
+import { WebhookMemory, type SharedWebhookMemory } from './webhook-memory.ts'
 import { createEncrypt } from './wire-format.ts'
 
 type Tuning = Partial<DispatcherOptions & TransportOptions & BreakerOptions & OutboxRelayOptions>
@@ -34,6 +36,8 @@ export interface PublisherDependencies {
   readonly outbox?: EventOutbox | undefined
   /** The rate limit that several processes share. */
   readonly sharedRateLimit?: SharedRateLimit | undefined
+  /** The webhooks that several processes have taken. */
+  readonly sharedWebhookMemory?: SharedWebhookMemory | undefined
   readonly clock?: Clock
   readonly random?: Random
   readonly onError?: (reason: string, error: unknown) => void
@@ -56,6 +60,8 @@ const DEFAULTS = {
   maxOpenMs: 10_000,
   maxQueuedEvents: 10_000,
   maxQueuedBytes: 32 * 1_024 * 1_024,
+  maxBackgroundEvents: 1_000,
+  maxBackgroundBytes: 4 * 1_024 * 1_024,
   whenFull: 'refuse',
   leaseMs: 30_000,
   maxOutstanding: 500,
@@ -82,10 +88,11 @@ export async function startPublisher(options: PublisherOptions, deps: PublisherD
     const dispatcher = new Dispatcher({ ...shared, transport, limiter, breaker, encrypt }, settings)
     return { app: its, transport, limiter, breaker, dispatcher }
   })
+  const webhooks = new WebhookMemory({ clock, counts: statistics.webhooks, shared: deps.sharedWebhookMemory })
   const channels = shardedChannelState(shards, (shard) => {
     const onHit = (): void => void (statistics.cacheHits += 1)
     return new HttpChannelState(
-      { ...shard, clock, onHit },
+      { ...shard, clock, onHit, webhooks },
       { ttlMs: 5_000, maxChannels: 10_000, asksSubscriptionCounts: false, ...channelState },
     )
   })
@@ -112,6 +119,9 @@ function shardedChannelState(
       await Promise.all([...states.values()].map((state) => state.terminateConnections(userId)))
     },
     // Signed with the key of the app that it comes from: the others refuse it.
-    receiveWebhook: (request) => [...states.values()].some((state) => state.receiveWebhook(request)),
+    receiveWebhook: async (request) => {
+      for (const state of states.values()) if (await state.receiveWebhook(request)) return true
+      return false
+    },
   }
 }

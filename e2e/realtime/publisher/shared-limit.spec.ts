@@ -2,6 +2,7 @@ import { PusherFaultGateway } from '#fixtures/doubles/pusher-fault-gateway.ts'
 import { expect, test } from '#fixtures/test.ts'
 import { systemClock } from '#optimizations/kernel/clock.ts'
 import { systemRandom } from '#optimizations/kernel/random.ts'
+import { createPublisherRedis } from '#optimizations/manager/publisher-redis.ts'
 import { createRedisRateBudget } from '#optimizations/manager/redis-rate-budget.ts'
 import { startPublisher } from '#optimizations/pusher/start-publisher.ts'
 
@@ -27,8 +28,9 @@ test('two publishers on one budget in Redis together send no more than the limit
   const publishers = await Promise.all(
     ['one', 'other'].map(async () => {
       const deps = { clock: systemClock, random: systemRandom }
-      const sharedRateLimit = stack.use(createRedisRateBudget(deps, { url: redis.url, name: 'limit:shared', ...LIMIT }))
-      await sharedRateLimit.start()
+      const connection = stack.use(createPublisherRedis(deps, redis.url))
+      await connection.start()
+      const sharedRateLimit = createRedisRateBudget(connection, { name: 'limit:shared', ...LIMIT })
       // Each may send the whole limit by itself: what holds them back is what they share.
       return stack.use(await startPublisher({ app: { ...pusher, port: gateway.port }, ...LIMIT }, { sharedRateLimit }))
     }),
