@@ -65,7 +65,8 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 }
 
 /** Every operation of the API, from the routes that are made of them. */
-function addApi(api: ApiRouter, { services, tokens, replies, optimizations, warmingPlan }: AppDeps): void {
+function addApi(api: ApiRouter, deps: AppDeps): void {
+  const { services, tokens, replies, optimizations, warmingPlan, limits } = deps
   authRoutes(api, { ...services, tokens })
   classRoutes(api, services)
   lessonRoutes(api, services)
@@ -74,7 +75,7 @@ function addApi(api: ApiRouter, { services, tokens, replies, optimizations, warm
   contentRoutes(api, services)
   dashboardRoutes(api, services)
   notificationRoutes(api, services)
-  realtimeRoutes(api, services)
+  realtimeRoutes(api, { ...services, limits })
   adminRoutes(api, { cache: optimizations.cache, warm: () => optimizations.warm(warmingPlan) })
   openApiRoutes(api, { root: '../v1', replies })
 }

@@ -49,6 +49,14 @@ for (const [host, proxies, isOpen] of [
   })
 }
 
+test('a limit of 0 is none, and the burst for channels is never below what one request may ask for', () => {
+  const off = parseConfig({ ...complete, RATE_LIMIT_TRIGGERS_PER_USER: '0' }).rateLimit
+  expect(off.triggersPerUser).toBeUndefined()
+  const small = parseConfig({ ...complete, RATE_LIMIT_CHANNELS_PER_USER: '1', RATE_LIMIT_BURST_SEC: '0.1' }).rateLimit
+  expect(small.channelsPerUser).toEqual({ tokensPerSec: 1, burst: 100 })
+  expect(small.triggersPerUser).toEqual({ tokensPerSec: 10, burst: 1 })
+})
+
 test('the configuration is frozen', () => {
   expect(Object.isFrozen(parseConfig(complete))).toBe(true)
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_CHANNELS_PER_REQUEST } from '#server/schemas/realtime.ts'
 
 const onOff = (fallback: 'on' | 'off') => z.enum(['on', 'off']).default(fallback)
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -47,6 +48,10 @@ const Environment = z
     /** Requests a second over all processes, and for how many seconds' worth a burst may go; 0 is no limit. */
     RATE_LIMIT_PER_USER: z.coerce.number().int().min(0).default(1_000),
     RATE_LIMIT_PER_ADDRESS: z.coerce.number().int().min(0).default(10_000),
+    /** Events to others, reported latencies and signed channels a second of one user; 0 is no limit. */
+    RATE_LIMIT_TRIGGERS_PER_USER: z.coerce.number().int().min(0).default(10),
+    RATE_LIMIT_DELIVERIES_PER_USER: z.coerce.number().int().min(0).default(50),
+    RATE_LIMIT_CHANNELS_PER_USER: z.coerce.number().int().min(0).default(100),
     RATE_LIMIT_BURST_SEC: z.coerce.number().min(0.1).max(3_600).default(2),
     /** How many proxies in front of the server tell the client's address by `X-Forwarded-For`. */
     TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
@@ -89,8 +94,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   }
   const env = parsed.data
   const optimize = (single: 'on' | 'off'): boolean => env.OPTIMIZATIONS === 'on' && single === 'on'
-  const limit = (tokensPerSec: number) =>
-    tokensPerSec === 0 ? undefined : { tokensPerSec, burst: Math.ceil(tokensPerSec * env.RATE_LIMIT_BURST_SEC) }
+  const limit = (tokensPerSec: number, leastBurst = 1) =>
+    tokensPerSec === 0
+      ? undefined
+      : { tokensPerSec, burst: Math.max(leastBurst, Math.ceil(tokensPerSec * env.RATE_LIMIT_BURST_SEC)) }
   return Object.freeze({
     host: env.HOST,
     port: env.PORT,
@@ -114,6 +121,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     rateLimit: {
       perUser: limit(env.RATE_LIMIT_PER_USER),
       perAddress: limit(env.RATE_LIMIT_PER_ADDRESS),
+      triggersPerUser: limit(env.RATE_LIMIT_TRIGGERS_PER_USER),
+      deliveriesPerUser: limit(env.RATE_LIMIT_DELIVERIES_PER_USER),
+      // One request may ask for all channels of a page.
+      channelsPerUser: limit(env.RATE_LIMIT_CHANNELS_PER_USER, MAX_CHANNELS_PER_REQUEST),
     },
     trustedProxies: env.TRUSTED_PROXIES,
     corsOrigins: env.CORS_ORIGINS,

@@ -18,6 +18,7 @@ import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
+import { createEventBuilder } from '#server/services/event-builder.ts'
 import { createReplyEncoder } from '#server/services/reply-encoder.ts'
 import { createServices } from '#server/services/services.ts'
 import { createWarmingPlan } from '#server/warming-plan.ts'
@@ -83,7 +84,9 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
   )
   const leaderboardStore = config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null
   const replies = createReplyEncoder({ isStrict: config.isStrict })
-  const services = createServices({ optimizations, pusherApp: config.pusher, replies, leaderboardStore, onError })
+  const events = createEventBuilder({ isStrict: config.isStrict })
+  const pusherApp = config.pusher
+  const services = createServices({ optimizations, pusherApp, replies, events, leaderboardStore, onError })
   const warmingPlan = createWarmingPlan({ database: optimizations.database, services, requests })
   const drain = createDrain()
   const tokens = createAccessTokens(config.token)

@@ -86,6 +86,8 @@ async function environmentOn({ postgres, redis, pusher }: Awaited<ReturnType<typ
     TOKEN_SECRET: randomBytes(32).toString('base64url'),
     RATE_LIMIT_PER_USER: '0',
     RATE_LIMIT_PER_ADDRESS: '0',
+    RATE_LIMIT_TRIGGERS_PER_USER: '0',
+    RATE_LIMIT_CHANNELS_PER_USER: '0',
   }
 }
 

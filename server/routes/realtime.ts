@@ -5,8 +5,11 @@ import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
+import { requireTokens, takeTokens } from '#server/http/rate-limit/rate-limit.ts'
+import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import type { Viewer } from '#server/services/class-access.ts'
 import type { TriggerService } from '#server/services/triggers.ts'
+import { MAX_CHANNELS_PER_REQUEST } from '#server/schemas/realtime.ts'
 import { FreeForm } from '#server/schemas/values.ts'
 
 // pusher-js sends a form unless told otherwise; both forms carry the same names.
@@ -22,7 +25,7 @@ const authorize = defineOperation({
   accepts: FORMS,
   body: z.union([
     z.strictObject({ socket_id: SocketId, channel_name: z.string() }),
-    z.strictObject({ socket_id: SocketId, channel_names: z.array(z.string()).min(1).max(100) }),
+    z.strictObject({ socket_id: SocketId, channel_names: z.array(z.string()).min(1).max(MAX_CHANNELS_PER_REQUEST) }),
   ]),
   reply: z.union([
     Signed,
@@ -66,7 +69,8 @@ const trigger = defineOperation({
 const deliveries = defineOperation({
   method: 'post',
   path: '/realtime/deliveries',
-  summary: 'Tell how long events took from their publication to your page, in milliseconds',
+  summary:
+    'Tell how long events took from their publication to your page, in milliseconds; of more than the limit the first are recorded',
   body: z.strictObject({ latenciesMs: z.array(z.number().min(0).max(600_000)).min(1).max(100) }),
   reply: z.object({ recorded: z.int().min(0) }),
   statuses: [202],
@@ -87,23 +91,34 @@ export interface RealtimeDeps {
   readonly receiveWebhook: ChannelState['receiveWebhook']
   readonly recordDelivery: Publisher['recordDelivery']
   readonly triggers: TriggerService
+  readonly limits: RateLimits
 }
 
 export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
-  const { channels, receiveWebhook, recordDelivery, triggers } = deps
-  api.serve(authorize, ({ viewer, body }) =>
-    'channel_name' in body
-      ? channels.authorize(viewer, body.socket_id, body.channel_name)
-      : channels.authorizeMany(viewer, body.socket_id, body.channel_names),
-  )
-  api.serve(authenticate, ({ viewer, body }) => channels.authenticateUser(viewer, body.socket_id))
-  api.serve(trigger, async ({ viewer, body }) => ({ id: await triggers.trigger(viewer, body) }))
-  api.serve(deliveries, ({ body: { latenciesMs } }) => {
-    for (const latencyMs of latenciesMs) recordDelivery(latencyMs)
-    return { recorded: latenciesMs.length }
+  const { channels, receiveWebhook, recordDelivery, triggers, limits } = deps
+  api.serve(authorize, async ({ viewer, body, response }) => {
+    if ('channel_name' in body) {
+      await requireTokens(limits.channelsPerUser, response, 1)
+      return channels.authorize(viewer, body.socket_id, body.channel_name)
+    }
+    await requireTokens(limits.channelsPerUser, response, body.channel_names.length)
+    return channels.authorizeMany(viewer, body.socket_id, body.channel_names)
   })
-  api.serveOpen(webhook, ({ body, request }) => {
-    if (!receiveWebhook({ headers: request.headers, rawBody: body.toString() })) {
+  api.serve(authenticate, async ({ viewer, body, response }) => {
+    await requireTokens(limits.channelsPerUser, response, 1)
+    return channels.authenticateUser(viewer, body.socket_id)
+  })
+  api.serve(trigger, async ({ viewer, body, response }) => {
+    await requireTokens(limits.triggersPerUser, response, 1)
+    return { id: await triggers.trigger(viewer, body) }
+  })
+  api.serve(deliveries, async ({ body: { latenciesMs }, response }) => {
+    const recorded = latenciesMs.slice(0, await takeTokens(limits.deliveriesPerUser, response, latenciesMs.length))
+    for (const latencyMs of recorded) recordDelivery(latencyMs)
+    return { recorded: recorded.length }
+  })
+  api.serveOpen(webhook, async ({ body, request }) => {
+    if (!(await receiveWebhook({ headers: request.headers, rawBody: body.toString() }))) {
       throw new HttpError(401, 'unauthenticated', 'The webhook is not signed by this app, or is too old.')
     }
     return { received: true as const }

@@ -1,7 +1,6 @@
 import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import type { EntityManager } from '#optimizations/database/database.ts'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { Enrollment } from '#server/entities/enrollment.ts'
 import { SchoolClass } from '#server/entities/school-class.ts'
 import { User } from '#server/entities/user.ts'
@@ -21,6 +20,7 @@ import { notFound, ServiceError } from './errors.ts'
 import { pageOf, parseCursor, type CursorValues } from './page.ts'
 import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
 export interface ClassService {
   /** A page of the classes that the viewer may see, by name. */

@@ -1,6 +1,5 @@
 import { LockMode, type EntityData, type RequiredEntityData } from '@mikro-orm/core'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import { ContentItem, type ContentStatus } from '#server/entities/content-item.ts'
 import {
   ContentPage,
@@ -18,6 +17,7 @@ import { notFound, ServiceError } from './errors.ts'
 import { pageOf, parseCursor, type CursorValues } from './page.ts'
 import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
 export interface ContentService {
   /** A page by title, with the number of all matches. Students see what is published, teachers their own too. */

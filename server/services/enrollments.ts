@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { EnrollmentResult } from '#server/schemas/class.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
 import type { ClassAccess, Viewer } from './class-access.ts'
 import { notFound, ServiceError } from './errors.ts'
 import { notify, uuidArray } from './notifications.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
 export interface EnrollmentService {
   /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+import type { EventData } from '#server/schemas/events.ts'
 import type { NotificationView } from '#server/schemas/notification.ts'
 import { cacheTags } from './cache-tags.ts'
 import { userChannel } from './channel-names.ts'
@@ -8,8 +8,10 @@ import type { Viewer } from './class-access.ts'
 import { pageOf, parseCursor, type Page, type PageRequest } from './page.ts'
 import type { Readings } from './readings.ts'
 import { iso } from './stamps.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
-export type NewNotification = Pick<NotificationView, 'title' | 'message' | 'kind' | 'data'>
+/** It is told in an event too, which says nothing more. */
+export type NewNotification = Pick<EventData<'notification.new'>, 'title' | 'message' | 'kind' | 'data'>
 
 export interface NotificationService {
   /** One's own, the newest first, with the number of those that are not read. */

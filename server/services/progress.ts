@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { ProgressStatus } from '#server/entities/lesson-progress.ts'
 import type { ProgressReport, ProgressView } from '#server/schemas/lesson.ts'
 import { requireRole, type Viewer } from './class-access.ts'
@@ -7,6 +6,7 @@ import { cacheTags } from './cache-tags.ts'
 import { classChannel, userChannel } from './channel-names.ts'
 import type { LessonReader } from './lessons.ts'
 import { iso } from './stamps.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
 export interface ProgressService {
   /**

@@ -12,6 +12,8 @@ import { createClassService, type ClassService } from './classes.ts'
 import { createContentService, type ContentService } from './content.ts'
 import { createDashboardService, type DashboardService } from './dashboard.ts'
 import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
+import type { EventBuilder } from './event-builder.ts'
+import { createEventPublishing } from './event-publishing.ts'
 import type { LeaderboardStore } from './leaderboard/leaderboard-store.ts'
 import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.ts'
 import { createLessonReader, type LessonReader } from './lessons.ts'
@@ -28,6 +30,7 @@ export interface ServicesDeps {
   readonly optimizations: Pick<Optimizations, 'cache' | 'database' | 'publisher' | 'transaction'>
   readonly pusherApp: PusherApp
   readonly replies: ReplyEncoder
+  readonly events: EventBuilder
   /** null where rankings are always asked of the database. */
   readonly leaderboardStore: LeaderboardStore | null
   /** Told of every fault that no caller sees. */
@@ -58,8 +61,10 @@ export interface Services extends AsyncDisposable {
 }
 
 export function createServices(deps: ServicesDeps): Services {
-  const { optimizations, pusherApp, replies, leaderboardStore, onError, clock = systemClock } = deps
-  const { cache, database, publisher } = optimizations
+  const { pusherApp, replies, leaderboardStore, onError, clock = systemClock } = deps
+  const { cache, database, publisher } = deps.optimizations
+  const { publisher: events, transaction } = createEventPublishing(deps.optimizations, deps.events)
+  const optimizations = { cache, database, transaction }
   const tasks = new BackgroundTasks(onError, clock)
   const readings = createReadings(cache)
   const access = createClassAccess({ readings, database })
@@ -72,12 +77,12 @@ export function createServices(deps: ServicesDeps): Services {
     // alone would outlive a change that another one made.
     ttlMs: 1,
   })
-  const leaderboard = createLeaderboard({ database, publisher, access, clock, tasks, store: leaderboardStore })
+  const leaderboard = createLeaderboard({ database, publisher: events, access, clock, tasks, store: leaderboardStore })
   return {
     channels,
     receiveWebhook: (request) => publisher.channels.receiveWebhook(request),
     recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
-    triggers: createTriggerService({ publisher, channelAccess }),
+    triggers: createTriggerService({ publisher: events, channelAccess }),
     signIn: createSignInService(database),
     classes: createClassService(optimizations, { access, readings, replies }),
     enrollments: createEnrollmentService(optimizations, {

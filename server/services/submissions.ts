@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sqlStateOf } from '#optimizations/database/errors.ts'
 import type { EntityManager } from '#optimizations/database/database.ts'
-import type { Optimizations, UnitOfWork } from '#optimizations/manager/optimizations.ts'
 import type { AnswerValue, AssessmentStatus } from '#server/entities/assessment.ts'
 import type { SubmittedAnswer } from '#server/entities/submission.ts'
 import type { SubmissionView } from '#server/schemas/submission.ts'
@@ -13,6 +12,7 @@ import { awardExperience, type Earned } from './experience.ts'
 import { gradeAnswers, type GradableQuestion, type Grade } from './grading.ts'
 import type { Leaderboard } from './leaderboard/leaderboard.ts'
 import { iso } from './stamps.ts'
+import type { Optimizations, UnitOfWork } from './event-publishing.ts'
 
 export interface NewSubmission {
   readonly answers: readonly SubmittedAnswer[]

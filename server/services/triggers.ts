@@ -1,14 +1,14 @@
 import { PusherError } from '#optimizations/pusher/errors.ts'
-import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { Role } from '#server/entities/user.ts'
 import type { ChannelAccess } from './channel-access.ts'
 import type { Viewer } from './class-access.ts'
 import { ServiceError } from './errors.ts'
+import type { EventPublisher } from './event-publishing.ts'
 
 export interface Trigger {
   readonly channel: string
   readonly event: string
-  readonly data: unknown
+  readonly data: Readonly<Record<string, unknown>>
   /** The connection that caused it and does not get it back. */
   readonly socketId?: string | undefined
 }
@@ -30,7 +30,7 @@ export function createTriggerService({
   publisher,
   channelAccess,
 }: {
-  readonly publisher: Publisher
+  readonly publisher: Pick<EventPublisher, 'relay'>
   readonly channelAccess: ChannelAccess
 }): TriggerService {
   return {
@@ -42,9 +42,7 @@ export function createTriggerService({
       if ((await channelAccess.mayJoin(viewer, channel)) === false) {
         throw new ServiceError('forbidden', 'The channel is not yours to send to.')
       }
-      // Whose word it is stands in the envelope, where its sender has no say.
-      const envelope = { from: viewer.id, data }
-      const accepted = publisher.publish(channel, event, envelope, { socketId, immediate: true })
+      const accepted = publisher.relay(channel, event, { from: viewer.id, data }, { socketId })
       const { id } = await accepted.catch((error: unknown) => {
         if (!(error instanceof PusherError) || error.code !== 'queue_full') throw error
         throw new ServiceError('too_many_events', 'More events are waiting than can be sent: try again in a moment.')

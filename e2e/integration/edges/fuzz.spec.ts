@@ -61,7 +61,9 @@ test('no request, however hostile, gets a 5xx, hangs or crashes the server, or l
   const count = Math.ceil(REQUESTS * intensity)
   test.setTimeout(120_000 + count * 50)
   // A server of its own, whose log is of this run alone, and which no limit protects.
-  const environment = { ...serverEnvironment, RATE_LIMIT_PER_USER: '0', RATE_LIMIT_PER_ADDRESS: '0' }
+  const names = ['PER_USER', 'PER_ADDRESS', 'TRIGGERS_PER_USER', 'DELIVERIES_PER_USER', 'CHANNELS_PER_USER']
+  const unlimited = Object.fromEntries(names.map((name) => [`RATE_LIMIT_${name}`, '0']))
+  const environment = { ...serverEnvironment, ...unlimited }
   await using server = await startServerProcess({ environment })
   const tokens = await Promise.all(ACTORS.map(async (username) => (await app.session(username)).token))
   const operations = parseApiDocument(await (await fetch(`${server.url}/api/v1/openapi.json`)).json())

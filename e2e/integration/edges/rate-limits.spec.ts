@@ -77,7 +77,9 @@ test('behind a trusted proxy the address is the one that the proxy tells', async
 })
 
 test('a limit of 0 is none', async ({ app, serverEnvironment }) => {
-  const environment = { ...serverEnvironment, RATE_LIMIT_PER_USER: '0', RATE_LIMIT_PER_ADDRESS: '0' }
+  const names = ['PER_USER', 'PER_ADDRESS', 'TRIGGERS_PER_USER', 'DELIVERIES_PER_USER', 'CHANNELS_PER_USER']
+  const unlimited = Object.fromEntries(names.map((name) => [`RATE_LIMIT_${name}`, '0']))
+  const environment = { ...serverEnvironment, ...unlimited }
   await using server = await startServerProcess({ environment })
   const admin = new ApiClient(server.url, (await app.session('admin')).token)
   expect(await statuses(admin, 60)).toEqual({ 200: 60 })

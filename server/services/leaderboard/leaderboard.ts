@@ -2,10 +2,10 @@ import { TTL_MS } from '#optimizations/cache/cache-defaults.ts'
 import type { Database } from '#optimizations/database/database.ts'
 import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
-import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import { classChannel } from '../channel-names.ts'
 import { requireRole, type ClassAccess, type Viewer } from '../class-access.ts'
 import { notFound } from '../errors.ts'
+import type { EventPublisher } from '../event-publishing.ts'
 import type { Earned } from '../experience.ts'
 import { boardName, periodStart, PERIODS, type Board, type Standing } from './board.ts'
 import type { LeaderboardStore, Top } from './leaderboard-store.ts'
@@ -28,7 +28,7 @@ export interface Leaderboard extends AsyncDisposable {
 
 export interface LeaderboardDeps {
   readonly database: Database
-  readonly publisher: Publisher
+  readonly publisher: Pick<EventPublisher, 'publish'>
   readonly access: ClassAccess
   readonly clock: Clock
   readonly tasks: BackgroundTasks
