@@ -85,6 +85,7 @@ const projects: Project<Options>[] = [
     dependencies: beforeMeasuring,
     use: { databaseProfile: 'measurement' },
   }),
+  spec('red-team', { workers: 1, fullyParallel: false, timeout: 300_000, use: { databaseProfile: 'measurement' } }),
   spec('soak', {
     workers: 1,
     fullyParallel: false,
