@@ -12,11 +12,17 @@ test.describe.configure({ timeout: 60_000 })
 
 interface Metrics {
   readonly pusher: { readonly deliveryLatency: { readonly count: number } }
-  readonly rateLimits: Readonly<Record<string, { readonly allowed: number; readonly refused: number }>>
+  readonly rateLimits: Readonly<Record<string, { readonly refused: number; readonly failedOpen: number }>>
 }
 
 const metricsOf = async ({ url }: { readonly url: string }): Promise<Metrics> =>
   (await new ApiClient(url).get('/metrics/performance')).body as unknown as Metrics
+
+/** On a machine that is busy enough, Redis answers too late: what was let pass for that is counted. */
+async function failedOpenOf(limit: string, ...servers: readonly { readonly url: string }[]): Promise<number> {
+  const metrics = await Promise.all(servers.map(metricsOf))
+  return metrics.reduce((sum, { rateLimits }) => sum + (rateLimits[limit]?.failedOpen ?? 0), 0)
+}
 
 const typing = { channel: `private-class-${school.classOf('student1').id}`, event: 'typing.started', data: {} }
 
@@ -45,7 +51,7 @@ test('a user sends others so many events a second and no more, through whichever
   const refused = replies.filter(({ status }) => status === 429)
   expect(accepted.length + refused.length).toBe(60)
   expect(accepted.length).toBeGreaterThan(0)
-  expect(accepted.length).toBeLessThanOrEqual(12 + refilled)
+  expect(accepted.length - (await failedOpenOf('trigger', one, other))).toBeLessThanOrEqual(12 + refilled)
   for (const { headers, body } of refused) {
     expect([headers.get('retry-after'), body['code']]).toEqual(['1', 'rate_limited'])
   }
@@ -72,7 +78,7 @@ test('of the latencies that one user reports no more are recorded than the limit
   const taken = replies.filter(({ status }) => status === 202).map(({ body }) => body['recorded'] as number)
   const recorded = taken.reduce((sum, count) => sum + count, 0)
   expect(taken.length).toBeGreaterThan(0)
-  expect(recorded).toBeLessThanOrEqual(120 + refilled)
+  expect(recorded - (await failedOpenOf('delivery', server))).toBeLessThanOrEqual(120 + refilled)
   for (const { status, body } of replies)
     if (status !== 202) expect([status, body['code']]).toEqual([429, 'rate_limited'])
   expect((await metricsOf(server)).pusher.deliveryLatency.count).toBe(recorded)
@@ -88,10 +94,19 @@ test('a user has so many channels signed and no more, one by one or a hundred in
   const student = new ApiClient(server.url, (await app.session('student2')).token)
   const ask = (body: object) => student.post(`${API}/realtime/auth`, { socket_id: '1234.5678', ...body })
   const hundred = { channel_names: Array.from({ length: 100 }, (_, n) => `private-class-${n}`) }
-  expect((await ask(hundred)).status).toBe(200)
-  expect(await ask(hundred)).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
-  const singly = await statusesOf(Array.from({ length: 20 }, () => ask({ channel_name: typing.channel })))
-  expect(singly[429]).toBeGreaterThan(0)
+  const began = performance.now()
+  const first = await ask(hundred)
+  const more = await Promise.all([
+    ask(hundred),
+    ...Array.from({ length: 20 }, () => ask({ channel_name: typing.channel })),
+  ])
+  const refilled = Math.ceil((performance.now() - began) / 1_000)
+  expect(first.status).toBe(200)
+  const passed = more.filter(({ status }) => status !== 429)
+  // All of them want 120 more: without a limit the hundred alone is too much.
+  const signed = passed.reduce((sum, reply) => sum + (reply === more[0] ? 100 : 1), 0)
+  expect(signed - (await failedOpenOf('channel', server))).toBeLessThanOrEqual(refilled)
+  for (const reply of more) if (!passed.includes(reply)) expect(reply.body['code']).toBe('rate_limited')
 })
 
 test('where the limits are 0 there are none', async ({ app, serverEnvironment }) => {
