@@ -25,7 +25,7 @@ export interface EventPublisher {
 }
 
 /** The optimizations as the use cases get them: there is no way round the table of events. */
-export interface Optimizations extends Pick<AllOptimizations, 'cache' | 'database'> {
+export interface Optimizations extends Pick<AllOptimizations, 'database'> {
   transaction<T>(work: (unit: UnitOfWork) => Promise<T>, options?: TransactionOptions): Promise<T>
 }
 

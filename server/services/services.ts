@@ -64,7 +64,7 @@ export function createServices(deps: ServicesDeps): Services {
   const { pusherApp, replies, leaderboardStore, onError, clock = systemClock } = deps
   const { cache, database, publisher } = deps.optimizations
   const { publisher: events, transaction } = createEventPublishing(deps.optimizations, deps.events)
-  const optimizations = { cache, database, transaction }
+  const optimizations = { database, transaction }
   const tasks = new BackgroundTasks(onError, clock)
   const readings = createReadings(cache)
   const access = createClassAccess({ readings, database })
