@@ -42,7 +42,7 @@ export async function runBenchmark({ fours = 24, isQuiet = false }: BenchmarkOpt
     (url: string): Signed =>
     async (username) => {
       const { id, role } = school.user(username)
-      return new ApiClient(url, await tokens.issue({ id, role }))
+      return new ApiClient(url, tokens.issue({ id, role }))
     }
 
   const cases: BenchmarkCaseResult[] = []

@@ -30,6 +30,6 @@ export function authRoutes(
 ): void {
   api.serveOpen(signIn, async ({ body: { username, password } }) => {
     const user = await deps.signIn.signIn(username, password)
-    return { token: await deps.tokens.issue({ id: user.id, role: user.role }), user }
+    return { token: deps.tokens.issue({ id: user.id, role: user.role }), user }
   })
 }
