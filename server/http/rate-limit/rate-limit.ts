@@ -1,28 +1,13 @@
-import { isIPv6 } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import { principalOf } from '../access-token.ts'
+import { clientAddress } from '../client-address.ts'
 import { HttpError } from '../problem.ts'
 import type { RateLimiter } from './rate-limiter.ts'
-
-/**
- * Who an address stands for. One subscriber is given a whole /64 of IPv6 (RFC 6177), so what is behind it is not told
- * apart; an IPv4 address in IPv6 spelling is itself.
- */
-export function addressGroup(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return mapped
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
-  const all = [...groups, ...Array<string>(missing).fill('0'), ...(tail ?? '').split(':')]
-  return `${all.slice(0, 4).join(':')}::/64`
-}
 
 /** The next token of many that are missing comes sooner than all of them. */
 const RETRY_PART_MS = 1_000
 
-export const byAddress = (request: Request): string => addressGroup(request.ip ?? 'unknown')
+export const byAddress = (request: Request): string => clientAddress(request)
 /** Behind `authenticate` only. */
 export const byUser = (_request: Request, response: Response): string => principalOf(response).id
 
