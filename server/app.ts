@@ -6,6 +6,7 @@ import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import type { WarmingPlan } from '#optimizations/manager/warm.ts'
 import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
 import { ApiRouter } from '#server/http/api-router.ts'
+import { checkRequestHead } from '#server/http/check-request-head.ts'
 import { createCors } from '#server/http/cors.ts'
 import { createInspectionAccess, type InspectionOptions } from '#server/http/inspection-access.ts'
 import type { Drain } from '#server/http/drain.ts'
@@ -17,6 +18,7 @@ import { createRequestLog } from '#server/http/request-log.ts'
 import { RequestMetrics } from '#server/http/request-metrics.ts'
 import { refuseUnencodedReplies } from '#server/http/send-reply.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
+import { answerServerOptions } from '#server/http/server-options.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
@@ -112,6 +114,8 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
   app.use(createCors(options.corsOrigins))
   app.use(deps.drain.middleware)
+  app.use(checkRequestHead)
+  app.use(answerServerOptions)
   app.use('/health', surface['/health'].routers().open)
   app.use('/metrics', surface['/metrics'].routers().open)
 

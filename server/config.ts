@@ -42,9 +42,17 @@ const Environment = z
     TOKEN_TTL_SEC: z.coerce.number().int().min(60).max(86_400).default(3_600),
     BODY_LIMIT_BYTES: z.coerce.number().int().min(1_024).default(102_400),
     REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
+    /** Until the head of a request has to be there; a connection on which nothing is asked is closed after it. */
+    HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).default(10_000),
+    /**
+     * Of a connection without a request. Longer than any client or proxy keeps one: whoever closes first must not be the
+     * server, or a request that is on its way meets a reset.
+     */
+    KEEP_ALIVE_TIMEOUT_MS: z.coerce.number().int().min(1_000).default(75_000),
     /** How long a process that shuts down goes on answering before its listener closes: what a balancer needs to notice. */
     DRAIN_GRACE_MS: z.coerce.number().int().min(0).default(500),
-    DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).default(10_000),
+    /** Of the whole stop: the grace, the requests in flight, the events. `docker stop` kills after 10 s. */
+    DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).default(8_000),
     /** Requests a second over all processes, and for how many seconds' worth a burst may go; 0 is no limit. */
     RATE_LIMIT_PER_USER: z.coerce.number().int().min(0).default(1_000),
     RATE_LIMIT_PER_ADDRESS: z.coerce.number().int().min(0).default(10_000),
@@ -71,6 +79,10 @@ const Environment = z
   .refine((env) => env.PUSHER_CLUSTER !== undefined || env.PUSHER_HOST !== undefined, {
     path: ['PUSHER_HOST'],
     message: 'set PUSHER_HOST (and PUSHER_PORT), or PUSHER_CLUSTER for the hosted service',
+  })
+  .refine((env) => env.DRAIN_GRACE_MS * 2 <= env.DRAIN_TIMEOUT_MS, {
+    path: ['DRAIN_GRACE_MS'],
+    message: 'is part of DRAIN_TIMEOUT_MS, and at most half of it',
   })
 
 export type Config = ReturnType<typeof parseConfig>
@@ -117,6 +129,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     token: { secret: env.TOKEN_SECRET, ttlSec: env.TOKEN_TTL_SEC },
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
+    headersTimeoutMs: env.HEADERS_TIMEOUT_MS,
+    keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drain: { graceMs: env.DRAIN_GRACE_MS, timeoutMs: env.DRAIN_TIMEOUT_MS },
     rateLimit: {
       perUser: limit(env.RATE_LIMIT_PER_USER),

@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
 import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
@@ -10,8 +11,8 @@ import { createApp } from '#server/app.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
-import { answerClientErrors } from '#server/http/client-error.ts'
 import { createDrain, type Drain } from '#server/http/drain.ts'
+import { createHttpServer, type HttpServer } from '#server/http/http-server.ts'
 import { logFinding } from '#server/http/log-finding.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
@@ -23,11 +24,10 @@ import { createReplyEncoder } from '#server/services/reply-encoder.ts'
 import { createServices } from '#server/services/services.ts'
 import { createWarmingPlan } from '#server/warming-plan.ts'
 
-// Longer than any client or proxy keeps an idle connection: whoever closes first must not be the server, or a request
-// that is on its way meets a reset.
-const KEEP_ALIVE_MS = 75_000
 /** In front of everything that is kept in Redis. */
 const NAMESPACE = 'hotpath'
+/** Of the time of a stop, for requests in flight, the grace included. The rest is for the events. */
+const REQUESTS_SHARE = 0.75
 
 /** What a person can act on, in one line; anything else is a fault of ours and keeps its stack. */
 function explainStartFailure(error: unknown, config: Config | undefined): string {
@@ -63,6 +63,12 @@ interface Application {
   stop(deadlineMs: number): Promise<StopReport>
 }
 
+interface Stop {
+  readonly config: Config
+  readonly logger: Logger
+  readonly signal: NodeJS.Signals
+}
+
 async function startApplication(config: Config, logger: Logger): Promise<Application> {
   const onError = (reason: string, error: unknown): void => logger.warn({ err: error }, reason)
   const requests = new CurrentRequest()
@@ -95,25 +101,46 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
     drain,
     warm: () => optimizations.warm(warmingPlan),
     async stop(deadlineMs) {
-      await services[Symbol.asyncDispose]()
+      const stopsAt = performance.now() + deadlineMs
+      const remainingMs = (): number => Math.max(0, stopsAt - performance.now())
+      // What is cut off here are rankings, which are made anew from the database.
+      await withDeadline(
+        'the stop of the services',
+        remainingMs() / 2,
+        (async () => services[Symbol.asyncDispose]())(),
+      ).catch((error: unknown) => onError('services did not stop in time', error))
       redis.disconnect()
-      return optimizations.stop(deadlineMs)
+      return optimizations.stop(remainingMs())
     },
   }
 }
 
+/** One deadline for all of it, as whoever stops a process has one: the share of the requests, and what they leave. */
+async function stop(application: Application, http: HttpServer, { config, logger, signal }: Stop): Promise<void> {
+  const { graceMs, timeoutMs } = config.drain
+  const stopsAt = performance.now() + timeoutMs
+  logger.info({ signal }, 'stopping')
+  const outcome = await application.drain.finish(http, {
+    graceMs,
+    timeoutMs: timeoutMs * REQUESTS_SHARE,
+    onListenerClosed: () => logger.info('listener closed'),
+  })
+  const { services, abandonedEvents } = await application.stop(Math.max(0, stopsAt - performance.now()))
+  logger.info({ signal, outcome, services, abandonedEvents }, 'stopped')
+}
+
 async function run(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel)
-  const application = await startApplication(config, logger)
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: config.requestTimeoutMs }
-  const server = createServer(options, application.app)
-  answerClientErrors(server)
-  // Before anybody can know that it listens, and ask it to end.
+  // From the first moment, and for good: a second signal must not end what the first one finishes in order.
   const { promise: asked, resolve: ask } = Promise.withResolvers<NodeJS.Signals>()
-  process.once('SIGTERM', ask)
-  process.once('SIGINT', ask)
+  process.on('SIGTERM', ask)
+  process.on('SIGINT', ask)
+  const application = await Promise.race([startApplication(config, logger), asked])
+  // Nobody has been told anything yet.
+  if (typeof application === 'string') return
+  const http = createHttpServer(application.app, config)
   try {
-    const url = await listen(server, config)
+    const url = await listen(http.server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')
   } catch (error) {
     await application.stop(0)
@@ -123,11 +150,7 @@ async function run(config: Config): Promise<void> {
     // Beside the first requests: who waits for a warm cache asks for `/health/ready` and not for this.
     void application.warm().then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
   }
-
-  const signal = await asked
-  const outcome = await application.drain.finish(server, config.drain)
-  const { services, abandonedEvents } = await application.stop(config.drain.timeoutMs)
-  logger.info({ signal, outcome, services, abandonedEvents }, 'stopped')
+  await stop(application, http, { config, logger, signal: await asked })
 }
 
 let config: Config | undefined

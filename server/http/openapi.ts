@@ -42,7 +42,7 @@ function problemsOf({ operation, isOpen }: ServedOperation): readonly number[] {
   const statuses = [
     ...(takesInput ? [400] : []),
     ...(isOpen ? [] : [401]),
-    ...(body === undefined ? [] : [413, 415]),
+    ...(body === undefined ? [] : [408, 413, 415]),
     429,
     503,
     ...problems,

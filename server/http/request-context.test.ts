@@ -1,7 +1,7 @@
-import { connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from '@playwright/test'
 import express from 'express'
+import { RawConnection } from '#fixtures/edges/raw-connection.ts'
 import { serve } from '#fixtures/edges/serve.ts'
 import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createErrorHandler } from './error-handler.ts'
@@ -65,17 +65,57 @@ test('a reply that has begun is not cut by the timeout', async () => {
   expect(await (await fetch(`${served.url}/begun`)).text()).toBe('half and half')
 })
 
-test('a body that does not come in time costs its connection', async () => {
-  const { app } = createApp()
+const POST = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+
+for (const [what, bytes] of [
+  ['that stops half-way', `${POST}content-length: 100\r\n\r\n{"a":`],
+  ['of which nothing comes', `${POST}content-length: 100\r\n\r\n`],
+  ['in chunks that stop', `${POST}transfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n`],
+  ['that is compressed and stops', `${POST}content-encoding: gzip\r\ncontent-length: 100\r\n\r\n\x1f\x8b`],
+] as const) {
+  test(`a body ${what} gets 408, is no error in the log, and costs its connection`, async () => {
+    const { app, log } = createApp()
+    await using served = await serve(app)
+    using connection = await RawConnection.open(served.url)
+    connection.send(bytes)
+    expect(await connection.ended).toBe('closed')
+    expect(connection.replies).toMatchObject([{ status: 408, headers: { connection: 'close' } }])
+    expect(JSON.parse(connection.replies[0]?.body ?? '')).toMatchObject({ code: 'request_timeout' })
+    expect(log).toEqual([])
+  })
+}
+
+test('a handler that takes its time before it reads the body is our fault: 503', async () => {
+  const { app, log } = createApp()
   await using served = await serve(app)
-  const socket = connect(Number(new URL(served.url).port), '127.0.0.1')
-  socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"a":')
-  let answer = ''
-  socket.on('data', (bytes) => (answer += String(bytes)))
-  await once(socket, 'close')
-  expect(answer).toMatch(/^HTTP\/1.1 503 /)
-  expect(answer.toLowerCase()).toContain('connection: close')
+  using connection = await RawConnection.open(served.url)
+  connection.send('GET /heedful HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{')
+  expect(await connection.ended).toBe('closed')
+  expect(connection.replies).toMatchObject([{ status: 503 }])
+  expect(log).toEqual([])
 })
+
+for (const [what, bytes, leave] of [
+  ['resets the connection', '', (connection: RawConnection) => connection.reset()],
+  ['sends a chunk that is none', 'zz\r\n', () => undefined],
+] as const) {
+  test(`a client that ${what} within its body is no error in the log`, async () => {
+    const { app, log } = createApp(30_000)
+    await using served = await serve(app)
+    const { promise: closed, resolve } = Promise.withResolvers<void>()
+    served.server.on('request', (_request, response) => response.once('close', () => resolve()))
+    using connection = await RawConnection.open(served.url)
+    connection.send(`${POST}transfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n`)
+    await expect.poll(() => served.http.connections.all().map(({ state }) => state)).toEqual(['busy'])
+    connection.send(bytes)
+    leave(connection)
+    await closed
+    expect(log).toEqual([])
+    if (bytes === '') return
+    expect(await connection.ended).toBe('closed')
+    expect(connection.replies).toMatchObject([{ status: 400, headers: { connection: 'close' } }])
+  })
+}
 
 test('the signal says when the client has gone, and nobody logs an error for it', async () => {
   const { app, log, begun, reasons } = createApp(30_000)

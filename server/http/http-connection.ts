@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** How long what a client still sends is read and thrown away after our last word (RFC 9112, 9.6). */
+const LINGER_MS = 500
+
+/**
+ * busy: a request is not answered yet. begun: bytes came that are no whole head yet. idle: nothing is asked, and
+ * closing it takes nothing from anybody. closing: our last word is said.
+ */
+export type ConnectionState = 'busy' | 'begun' | 'idle' | 'closing'
+
+/** One connection, and what is asked on it. Node tells apart only "has a request" and "has none". */
+export class HttpConnection {
+  readonly #socket: Socket
+  readonly #open = new Map<ServerResponse, IncomingMessage>()
+  /** How many of the bytes that were read belong to requests that have been answered. */
+  #bytesAnswered = 0
+  #lastRequest: IncomingMessage | undefined
+  #isClosing = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    // Node calls it after the reply that says `connection: close`. A plain close is a reset for a client that is still
+    // sending, and a reset may take from it the reply that it has not read yet (RFC 9112, 9.6).
+    socket.destroySoon = () => this.endWith()
+  }
+
+  get state(): ConnectionState {
+    if (this.#isClosing) return 'closing'
+    if (this.#open.size > 0) return 'busy'
+    // A request may be answered before its body is over: what still comes of that is no new head.
+    if (this.#lastRequest?.complete === false) this.#bytesAnswered = this.bytesRead
+    return this.bytesRead > this.#bytesAnswered ? 'begun' : 'idle'
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+
+  /** Replies that are not out yet, in the order of their requests. */
+  get responses(): readonly ServerResponse[] {
+    return [...this.#open.keys()]
+  }
+
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    this.#lastRequest = request
+    this.#open.set(response, request)
+    response.once('close', () => {
+      this.#open.delete(response)
+      this.#bytesAnswered = this.bytesRead
+    })
+  }
+
+  /** The last bytes of this connection. What arrives afterwards is not executed: nobody could be told of it. */
+  endWith(bytes = ''): void {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    this.#socket.end(bytes)
+    this.#socket.resume()
+    const timer = setTimeout(() => this.#socket.destroy(), LINGER_MS)
+    this.#socket.once('close', () => clearTimeout(timer))
+  }
+
+  /** Without a word. */
+  destroy(): void {
+    this.#isClosing = true
+    this.#socket.destroy()
+  }
+}
