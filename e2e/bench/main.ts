@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { BenchmarkReport } from '#measurement/benchmark/benchmark-report.ts'
 import type { BenchmarkOptions } from '#measurement/paired-benchmark.ts'
+import { endWithNpm } from '#fixtures/services/process/end-with-npm.ts'
 
 /** What every other module of this folder exports; its file name is the name of the benchmark. */
 interface BenchmarkModule {
@@ -19,6 +20,7 @@ if (unknown.length > 0) {
   )
   process.exitCode = 2
 } else {
+  await endWithNpm()
   // Quick numbers show that a benchmark runs; they are too few to decide anything close.
   const options: BenchmarkOptions = values.quick === true ? { fours: 8, looks: 1 } : {}
   for (const name of positionals.length > 0 ? positionals : known.toSorted()) {

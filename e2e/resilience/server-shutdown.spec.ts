@@ -108,7 +108,7 @@ interface StoppedRun {
 async function stopUnderLoad(breakable: BreakableApp, prefix: string): Promise<StoppedRun> {
   await using server = await breakable.startServer({
     DRAIN_GRACE_MS: '200',
-    DRAIN_TIMEOUT_MS: '2000',
+    DRAIN_TIMEOUT_MS: '4000',
     RATE_LIMIT_PER_USER: '0',
   })
   const token = await breakable.tokenOf(teacher)
