@@ -101,3 +101,8 @@ for (const [what, environment, names] of [
     expect(message).not.toContain('hunter2')
   })
 }
+
+test('a grace that leaves no time for the rest of the stop is refused, by its name', () => {
+  expect(parseConfig({ ...complete, DRAIN_GRACE_MS: '4000' }).drain).toEqual({ graceMs: 4_000, timeoutMs: 8_000 })
+  expect(() => parseConfig({ ...complete, DRAIN_GRACE_MS: '4001' })).toThrow(/^Invalid environment: DRAIN_GRACE_MS: /)
+})

@@ -88,16 +88,22 @@ test('a reply that has begun is not mixed with the refusal of the body behind it
   expect(connection.received).toMatch(/\r\n\r\nab$/)
 })
 
-test('a client that is still sending when it is refused gets the whole reply, and no reset', async () => {
+test('a client that goes on sending after it was refused gets the whole reply, and no reset', async () => {
   await using served = await serve((_request, response) => {
     response.writeHead(413, { connection: 'close', 'content-length': 8 }).end('too much')
   })
-  using connection = await RawConnection.open(served.url)
-  connection.send('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n')
-  const sending = setInterval(() => connection.send('x'.repeat(1_000)), 1)
-  expect(await connection.ended).toBe('closed')
+  using connection = await RawConnection.open(served.url, { keepsSending: true })
+  const refused = await connection.exchange('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n')
+  expect(refused).toMatchObject({ status: 413, body: 'too much' })
+  let parts = 0
+  const sending = setInterval(() => {
+    parts += 1
+    connection.send('x'.repeat(1_000))
+  }, 10)
+  await expect.poll(() => parts, { intervals: [5] }).toBeGreaterThan(2)
   clearInterval(sending)
-  expect(connection.replies).toMatchObject([{ status: 413, body: 'too much' }])
+  connection.finish()
+  expect(await connection.ended).toBe('closed')
 })
 
 test('a connection that the client resets in the middle of a head is let go', async () => {

@@ -101,7 +101,7 @@ test('a request on a kept connection after the listener is closed is answered; t
 test('a half-sent head is told that the server stops, byte by byte too, and is not executed when the rest of it comes', async () => {
   const { app, drain, begun } = createApp()
   await using served = await serve(app)
-  using half = await RawConnection.open(served.url)
+  using half = await RawConnection.open(served.url, { keepsSending: true })
   using slow = await RawConnection.open(served.url)
   using kept = await RawConnection.open(served.url)
   await kept.exchange(GET)
@@ -112,6 +112,7 @@ test('a half-sent head is told that the server stops, byte by byte too, and is n
   const finished = drain.finish(served.http, closing().options)
   await expect.poll(() => statuses(half)).toEqual([503])
   half.send('st: x\r\n\r\n')
+  half.finish()
   for (const connection of [half, slow, kept]) expect(await connection.ended).toBe('closed')
   clearInterval(dripping)
   expect(JSON.parse(half.replies[0]?.body ?? '')).toMatchObject({ status: 503, code: 'shutting_down' })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect, test } from '#fixtures/test.ts'
 import { runServerToItsEnd, startServerProcess } from '#fixtures/playwright/server-process.ts'
@@ -75,6 +76,29 @@ test('SIGTERM lets the request in flight finish, refuses new ones, and ends with
     .toBe('refused')
   sendBody()
   expect((await inFlight).status).toBe(200)
+  expect(await server.exited).toBe(0)
+  expect(server.output()).toContain('"outcome":"drained"')
+})
+
+test('SIGTERM during the start ends it with code 0', async ({ serverEnvironment }) => {
+  // A database that takes the connection and never says a word.
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const environment = { ...serverEnvironment, DATABASE_URL: `postgresql://app:secret@127.0.0.1:${port}/school` }
+  const { code, output } = await runServerToItsEnd({ environment, terminated: once(silent, 'connection') })
+  silent.close()
+  expect(code).toBe(0)
+  expect(output).not.toContain('"listening"')
+})
+
+test('a second SIGTERM does not cut what the first one ends in order', async ({ serverEnvironment }) => {
+  await using server = await startServerProcess({ environment: { ...serverEnvironment, DRAIN_GRACE_MS: '500' } })
+  server.kill('SIGTERM')
+  await expect.poll(() => server.output()).toContain('"stopping"')
+  server.kill('SIGTERM')
+  server.kill('SIGINT')
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200)
   expect(await server.exited).toBe(0)
   expect(server.output()).toContain('"outcome":"drained"')
 })

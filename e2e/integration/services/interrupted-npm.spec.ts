@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 import { describeProcess } from '#fixtures/services/process/npm-line.ts'
-import { isRunning, processTree } from '#fixtures/services/process/process-tree.ts'
+import { isRunning, processTree, signalAll } from '#fixtures/services/process/process-tree.ts'
 import { expect, test as base } from '#fixtures/test.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -25,6 +24,8 @@ const ENDLESS = `
 interface NpmRun {
   readonly process: ChildProcess
   readonly output: readonly string[]
+  /** Everything that runs below npm now; what is left of it when the test is over is killed. */
+  tree(): readonly number[]
   /** Resolves when this stands in the output. */
   says(text: string): Promise<void>
 }
@@ -44,6 +45,7 @@ const test = base.extend<{ npm: Npm }>({
     const config = { testDir: '.', globalSetup, workers: 1, reporter: [['line']], projects: [{ name: 'performance' }] }
     await writeFile(join(directory, 'playwright.config.ts'), `export default ${JSON.stringify(config)}`)
     await writeFile(join(directory, 'endless.spec.ts'), ENDLESS)
+    const seen = new Set<number>()
     await use({
       directory,
       run: (args, environment = {}) => {
@@ -58,13 +60,20 @@ const test = base.extend<{ npm: Npm }>({
         }
         const says = (text: string): Promise<void> =>
           expect
-            .poll(() => output.some((line) => line.includes(text)) || child.exitCode !== null, { timeout: 60_000 })
+            .poll(() => output.some((line) => line.includes(text)) || child.exitCode !== null, { timeout: 90_000 })
             .toBe(true)
             .then(() => expect(output.join('\n')).toContain(text))
-        return { process: child, output, says }
+        const tree = (): readonly number[] => {
+          const pids = processTree(child.pid ?? 0)
+          for (const pid of pids) seen.add(pid)
+          return pids
+        }
+        return { process: child, output, tree, says }
       },
     })
-    await rm(directory, { recursive: true, force: true })
+    // Only after a failure is there any.
+    signalAll([...seen].filter(isRunning), 'SIGKILL')
+    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   },
 })
 
@@ -74,22 +83,20 @@ async function whatRuns(pids: readonly number[]): Promise<string[]> {
   return left.flatMap((entry) => (entry === undefined ? [] : [entry.command]))
 }
 
-/** Kills npm as nobody can hear it, and sees that everything that it had started is gone in some seconds. */
-async function expectNothingAfterKill({ process: npm }: NpmRun, programs: readonly string[]): Promise<void> {
-  const pids = processTree(npm.pid ?? 0)
+/** Kills npm as nobody can hear it, and sees that all that it had started is gone in some seconds, with its data. */
+async function expectNothingAfterKill({ process: npm, tree }: NpmRun, programs: readonly string[]): Promise<void> {
+  const pids = tree()
   const before = (await whatRuns(pids)).join('\n')
   for (const program of programs) expect(before).toContain(program)
+  // Supervisors are told the directories that they have to remove.
+  const temporary = before.split(/\s/).filter((word) => /\/hotpath-[a-z]+-[\da-f-]{36}$/.test(word))
+  expect(temporary.filter(existsSync)).not.toEqual([])
   npm.kill('SIGKILL')
   await expect.poll(() => whatRuns(pids), { timeout: 15_000 }).toEqual([])
+  await expect.poll(() => temporary.filter(existsSync)).toEqual([])
 }
 
-/** What programs of ours have in the directory for temporary data, and in memory. */
-async function temporaryData(directory: string): Promise<string[]> {
-  const inMemory = existsSync('/dev/shm') ? await readdir('/dev/shm') : []
-  return [...(await readdir(directory)), ...inMemory].filter((name) => name.startsWith('hotpath-'))
-}
-
-test.describe.configure({ timeout: 120_000 })
+test.describe.configure({ timeout: 180_000 })
 
 test('npm start that is killed outright leaves neither server nor services', async ({ npm }) => {
   const state = join(npm.directory, 'state')
@@ -103,19 +110,16 @@ for (const [what, args] of [
   ['npm run verify', (config: string) => ['run', 'verify', '--', '--config', config]],
 ] as const) {
   test(`${what} whose npm is killed outright leaves neither server, services nor data`, async ({ npm }) => {
-    const before = await temporaryData(tmpdir())
     const run = npm.run(args(join(npm.directory, 'playwright.config.ts')))
     await run.says('STARTED ')
     await expectNothingAfterKill(run, ['server/main.ts', 'redis-server', 'postgres', 'pusher/server/main.ts'])
-    const isNew = (name: string): boolean => !before.includes(name)
-    await expect.poll(async () => (await temporaryData(npm.directory)).filter(isNew)).toEqual([])
   })
 }
 
 test('a benchmark whose npm is killed outright leaves neither services nor load', async ({ npm }) => {
   const run = npm.run(['run', 'bench', '--', 'cache', '--quick'])
   const isUp = async (): Promise<boolean> =>
-    (await whatRuns(processTree(run.process.pid ?? 0))).some((command) => command.includes('redis-server'))
+    (await whatRuns(run.tree())).some((command) => command.includes('redis-server'))
   await expect.poll(isUp, { timeout: 30_000 }).toBe(true)
   await expectNothingAfterKill(run, ['e2e/bench/main.ts', 'redis-server'])
 })
