@@ -25,7 +25,7 @@ interface NpmRun {
   readonly process: ChildProcess
   readonly output: readonly string[]
   /** Everything that runs below npm now; what is left of it when the test is over is killed. */
-  tree(): readonly number[]
+  readonly tree: () => readonly number[]
   /** Resolves when this stands in the output. */
   says(text: string): Promise<void>
 }
