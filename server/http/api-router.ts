@@ -1,6 +1,8 @@
-import express, { Router, type Request, type RequestHandler, type Response } from 'express'
+import { Router, type Request, type RequestHandler, type Response } from 'express'
 import type { Encoded, ReplyEncoder } from '#server/services/reply-encoder.ts'
 import { principalOf } from './access-token.ts'
+import { FORM, formBody } from './form-body.ts'
+import { jsonBody } from './json-body.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Call, OpenCall, Operation } from './operation.ts'
 import { sendEncoded, sendUnkept } from './send-reply.ts'
@@ -13,8 +15,6 @@ export interface ServedOperation {
   readonly operation: Operation
   readonly isOpen: boolean
 }
-
-const FORM = 'application/x-www-form-urlencoded'
 
 /** Turns operations into routes: the part of a request that is the same everywhere is written here once. */
 export class ApiRouter {
@@ -108,10 +108,9 @@ export class ApiRouter {
 
   #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {
     if (body === undefined) return []
-    const options = { limit: this.#bodyLimitBytes }
-    if (isRaw === true) return [express.raw({ ...options, type: 'application/json' })]
-    const forms = accepts?.includes(FORM) === true ? [express.urlencoded({ ...options, extended: false })] : []
-    return [express.json(options), ...forms]
+    const limitBytes = this.#bodyLimitBytes
+    const forms = accepts?.includes(FORM) === true ? [formBody({ limitBytes })] : []
+    return [...jsonBody({ limitBytes, keepsBytes: isRaw === true }), ...forms]
   }
 }
 

@@ -14,7 +14,6 @@ const CASES: readonly (readonly [what: string, error: unknown, status: number, c
   ['a server with no connection to give', ofPostgres('53300'), 503, 'database_unavailable'],
   ['a server that shuts down', ofPostgres('57P01'), 503, 'database_unavailable'],
   ['a constraint that nobody foresaw', ofPostgres('23514'), 500, 'internal_error'],
-  ['a body that is no JSON', ofExpress(400, 'entity.parse.failed'), 400, 'malformed_json'],
   ['a body that is too large', ofExpress(413, 'entity.too.large', { limit: 10 }), 413, 'body_too_large'],
   ['a body of unknown size that is too large', ofExpress(413, 'entity.too.large'), 413, 'body_too_large'],
   ['a character set that nobody reads', ofExpress(415, 'charset.unsupported'), 415, 'unsupported_media_type'],

@@ -66,8 +66,6 @@ function clientFault(error: unknown): { status: number; code: string; detail: st
   if (error.status < 400 || error.status >= 500) return undefined
   const type = 'type' in error && typeof error.type === 'string' ? error.type : ''
   switch (type) {
-    case 'entity.parse.failed':
-      return { status: 400, code: 'malformed_json', detail: 'The body is not valid JSON.' }
     case 'entity.too.large': {
       const limit = 'limit' in error && typeof error.limit === 'number' ? ` of ${error.limit} bytes` : ''
       return { status: 413, code: 'body_too_large', detail: `The body is over the limit${limit}.` }
