@@ -120,7 +120,7 @@ export default defineConfig<Options>({
       './fixtures/measurement/report/measurement-reporter.ts',
       { jobSummary: process.env['GITHUB_STEP_SUMMARY'], isBrief: process.env['VERIFY'] === 'quick' },
     ],
-    ['./fixtures/playwright/counts-reporter.ts'],
+    ['./fixtures/playwright/counts-reporter.ts', { isListing: process.argv.includes('--list') }],
   ],
   projects: projects.filter(({ name = '' }) => marked.length === 0 || marked.includes(name)),
 })
