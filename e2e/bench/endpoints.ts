@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
+import { PROJECT_ROOT } from '#fixtures/command-line/project-root.ts'
 import { prepareSeededDatabase, seededSchool } from '#fixtures/data/seed.ts'
 import { BENCHMARK_SCHOOL } from '#fixtures/data/school.ts'
 import { SchoolIndex } from '#fixtures/data/school-index.ts'
@@ -12,7 +13,6 @@ import { finiteOrNull } from '#measurement/statistics/finite-or-null.ts'
 import { quantileInterval, quantileOf } from '#measurement/statistics/quantile-interval.ts'
 import { judgeInterval } from '#measurement/verdict/verdict.ts'
 import {
-  PROJECT_ROOT,
   writeBenchmarkReport,
   type BenchmarkCaseResult,
   type BenchmarkReport,

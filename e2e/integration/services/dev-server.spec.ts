@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { expect, test as base } from '#fixtures/test.ts'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
+import { freePort } from '#fixtures/services/process/free-port.ts'
 
 const DEV = fileURLToPath(new URL('../../../fixtures/dev.ts', import.meta.url))
 
@@ -23,6 +24,7 @@ interface DevRun {
 }
 
 interface Dev {
+  readonly directory: string
   start(environment: Readonly<Record<string, string>>, ...args: string[]): DevRun
 }
 
@@ -62,6 +64,7 @@ const test = base.extend<{ dev: Dev }>({
     const directory = join(tmpdir(), `hotpath-dev-${randomUUID()}`)
     const started: DevRun[] = []
     await use({
+      directory,
       start: (environment, ...args) => {
         const one = run(directory, environment, args)
         started.push(one)
@@ -131,4 +134,52 @@ test('Ctrl-C while the services are starting ends everything', async ({ dev }) =
   expect(await program.interrupt()).toBe(0)
   const again = dev.start({ PORT: '0' })
   expect(await again.row('app')).toMatch(/^http/)
+})
+
+for (const [what, environment, args] of [
+  ['on the same port', {}, []],
+  ['on any other port', { PORT: '0' }, []],
+  ['to start over', { PORT: '0' }, ['--reset']],
+] as const) {
+  test(`a second dev server on the same data, ${what}, says where the first runs, and touches nothing of it`, async ({
+    dev,
+  }) => {
+    const first = dev.start({ PORT: String(await freePort()) })
+    const app = await first.row('app')
+    const lockFile = join(dev.directory, 'running.json')
+    const lock = await readFile(lockFile, 'utf8')
+    await sql(await first.row('database'), 'create table mine as select 1 as id')
+
+    const second = dev.start({ PORT: new URL(app).port, ...environment }, ...args)
+    await once(second.process, 'close')
+    expect(second.process.exitCode).toBe(1)
+    expect(second.output).toEqual([
+      `Hotpath runs already on the data in ${dev.directory}: open ${app} (pid ${first.process.pid}; to stop it: kill ${first.process.pid})`,
+    ])
+
+    expect((await fetch(`${app}/health/ready`)).status).toBe(200)
+    expect(await sql(await first.row('database'), 'select id from mine')).toEqual([{ id: 1 }])
+    expect(await readFile(lockFile, 'utf8')).toBe(lock)
+    expect(await first.interrupt()).toBe(0)
+  })
+}
+
+test('after a dev server was killed outright the next one takes its data', async ({ dev }) => {
+  test.setTimeout(60_000)
+  const first = dev.start({ PORT: '0' })
+  await sql(await first.row('database'), 'create table mine as select 1 as id')
+  const ended = once(first.process, 'close')
+  first.process.kill('SIGKILL')
+  await ended
+  const second = dev.start({ PORT: '0' })
+  expect(await sql(await second.row('database'), 'select id from mine')).toEqual([{ id: 1 }])
+})
+
+test('a dev server in whose folder another one is starting says so', async ({ dev }) => {
+  const first = dev.start({ PORT: '0' })
+  await expect.poll(() => first.output.length).toBeGreaterThan(0)
+  const second = dev.start({ PORT: '0' })
+  await once(second.process, 'close')
+  expect(second.output).toEqual([expect.stringContaining(`(pid ${first.process.pid};`)])
+  expect(await first.row('app')).toMatch(/^http/)
 })
