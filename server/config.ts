@@ -16,65 +16,176 @@ function parseOrigins(text: string, context: z.RefinementCtx): readonly string[]
   return origins
 }
 
-/** Everything the server takes from its environment. `.env.example` shows the same names. */
+/** Everything the server takes from its environment, and what it means. `.env.example` shows the same names. */
 const Environment = z
   .object({
-    HOST: z.string().min(1).default('127.0.0.1'),
-    /** 0 takes a free port; the address is in the log line `listening`. */
-    PORT: port.default(3000),
-    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-    DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(500).default(20),
-    DATABASE_POOL_OVERFLOW: z.coerce.number().int().min(0).max(500).default(30),
-    REDIS_URL: z.url({ protocol: /^rediss?$/ }),
-    PUSHER_APP_ID: z.string().min(1),
-    PUSHER_KEY: z.string().min(1),
-    PUSHER_SECRET: z.string().min(1),
-    /** One of the two says where Pusher is: the hosted service by its cluster, any other server by host and port. */
-    PUSHER_CLUSTER: z.string().min(1).optional(),
-    PUSHER_HOST: z.string().min(1).optional(),
-    PUSHER_PORT: port.optional(),
-    PUSHER_TLS: onOff('off'),
-    /** Events a second over all processes; what is more waits. The plan of the app at Pusher decides how many are fit. */
-    PUSHER_EVENTS_PER_SECOND: z.coerce.number().int().min(1).default(100),
-    /** Signs the access tokens. It has no default: a known secret is none. */
-    TOKEN_SECRET: z.string().min(32, 'must have at least 32 characters'),
-    TOKEN_TTL_SEC: z.coerce.number().int().min(60).max(86_400).default(3_600),
-    BODY_LIMIT_BYTES: z.coerce.number().int().min(1_024).default(102_400),
-    REQUEST_TIMEOUT_MS: z.coerce.number().int().min(100).default(30_000),
-    /** Until the head of a request has to be there; a connection on which nothing is asked is closed after it. */
-    HEADERS_TIMEOUT_MS: z.coerce.number().int().min(100).default(10_000),
-    /**
-     * Of a connection without a request. Longer than any client or proxy keeps one: whoever closes first must not be the
-     * server, or a request that is on its way meets a reset.
-     */
-    KEEP_ALIVE_TIMEOUT_MS: z.coerce.number().int().min(1_000).default(75_000),
-    /** How long a process that shuts down goes on answering before its listener closes: what a balancer needs to notice. */
-    DRAIN_GRACE_MS: z.coerce.number().int().min(0).default(500),
-    /** Of the whole stop: the grace, the requests in flight, the events. `docker stop` kills after 10 s. */
-    DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).default(8_000),
-    /** Requests a second over all processes, and for how many seconds' worth a burst may go; 0 is no limit. */
-    RATE_LIMIT_PER_USER: z.coerce.number().int().min(0).default(1_000),
-    RATE_LIMIT_PER_ADDRESS: z.coerce.number().int().min(0).default(10_000),
-    /** Events to others, reported latencies and signed channels a second of one user; 0 is no limit. */
-    RATE_LIMIT_TRIGGERS_PER_USER: z.coerce.number().int().min(0).default(10),
-    RATE_LIMIT_DELIVERIES_PER_USER: z.coerce.number().int().min(0).default(50),
-    RATE_LIMIT_CHANNELS_PER_USER: z.coerce.number().int().min(0).default(100),
-    RATE_LIMIT_BURST_SEC: z.coerce.number().min(0.1).max(3_600).default(2),
-    /** How many proxies in front of the server tell the client's address by `X-Forwarded-For`. */
-    TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
-    /** Origins whose pages may call the API, separated by commas; without any there is no CORS. */
-    CORS_ORIGINS: z.string().default('').transform(parseOrigins),
-    /** Opens metrics and the details of health to its bearer; without it they are open on loopback only. */
-    METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-    /** Fills the cache in the background after the start. */
-    WARM_ON_START: onOff('off'),
-    /** Refuses a reply or an event with members that its schema does not know, instead of leaving them out: for tests. */
-    STRICT_SCHEMAS: onOff('off'),
-    OPTIMIZATIONS: onOff('on'),
-    OPTIMIZE_CACHE: onOff('on'),
-    OPTIMIZE_DATABASE: onOff('on'),
-    OPTIMIZE_PUSHER: onOff('on'),
+    HOST: z.string().min(1).default('127.0.0.1').describe('The address to listen on.'),
+    PORT: port
+      .default(3000)
+      .describe('The port to listen on; 0 takes a free one, and the address is in the log line `listening`.'),
+    LOG_LEVEL: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info')
+      .describe('The least of what is logged: fatal, error, warn, info, debug, trace or silent.'),
+    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe('postgresql://user:password@host:port/database'),
+    DATABASE_POOL_SIZE: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(500)
+      .default(20)
+      .describe('Connections to PostgreSQL that are kept.'),
+    DATABASE_POOL_OVERFLOW: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(500)
+      .default(30)
+      .describe('Connections beyond them for as long as they are needed.'),
+    REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('redis://host:port, or rediss: over TLS.'),
+    PUSHER_APP_ID: z.string().min(1).describe('The app at Pusher.'),
+    PUSHER_KEY: z.string().min(1).describe('Its key, which pages learn.'),
+    PUSHER_SECRET: z.string().min(1).describe('Its secret, which nobody learns.'),
+    PUSHER_CLUSTER: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Where Pusher is: the hosted service by its cluster, or any other server by PUSHER_HOST.'),
+    PUSHER_HOST: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Where Pusher is: the host of a server that is not the hosted service.'),
+    PUSHER_PORT: port.optional().describe('Its port.'),
+    PUSHER_TLS: onOff('off').describe(
+      'Whether that server is spoken to over TLS, on or off; the hosted service always is.',
+    ),
+    PUSHER_EVENTS_PER_SECOND: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .default(100)
+      .describe(
+        'Events a second over all processes; what is more waits. The plan of the app at Pusher decides how many are fit.',
+      ),
+    TOKEN_SECRET: z
+      .string()
+      .min(32, 'must have at least 32 characters')
+      .describe('Signs the access tokens; at least 32 characters. It has no default: a known secret is none.'),
+    TOKEN_TTL_SEC: z.coerce
+      .number()
+      .int()
+      .min(60)
+      .max(86_400)
+      .default(3_600)
+      .describe('How long an access token is valid, in seconds.'),
+    BODY_LIMIT_BYTES: z.coerce
+      .number()
+      .int()
+      .min(1_024)
+      .default(102_400)
+      .describe('The largest body of a request, inflated, in bytes.'),
+    REQUEST_TIMEOUT_MS: z.coerce
+      .number()
+      .int()
+      .min(100)
+      .default(30_000)
+      .describe('How long a request may take, in milliseconds.'),
+    HEADERS_TIMEOUT_MS: z.coerce
+      .number()
+      .int()
+      .min(100)
+      .default(10_000)
+      .describe(
+        'Until the head of a request has to be there; a connection on which nothing is asked is closed after it.',
+      ),
+    // Longer than any client or proxy keeps one: whoever closes first must not be the server, or a request that is on its
+    // way meets a reset.
+    KEEP_ALIVE_TIMEOUT_MS: z.coerce
+      .number()
+      .int()
+      .min(1_000)
+      .default(75_000)
+      .describe('How long a connection without a request is kept; longer than any client or proxy keeps one.'),
+    DRAIN_GRACE_MS: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(500)
+      .describe(
+        'How long a process that shuts down goes on answering before its listener closes: what a balancer needs to notice.',
+      ),
+    DRAIN_TIMEOUT_MS: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(8_000)
+      .describe(
+        'How long the whole stop may take: the grace, the requests in flight, the events. `docker stop` kills after 10 s.',
+      ),
+    RATE_LIMIT_PER_USER: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(1_000)
+      .describe('Requests a second of one user over all processes; 0 is no limit.'),
+    RATE_LIMIT_PER_ADDRESS: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(10_000)
+      .describe('Requests a second of one address over all processes; 0 is no limit.'),
+    RATE_LIMIT_TRIGGERS_PER_USER: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(10)
+      .describe('Events to others a second of one user; 0 is no limit.'),
+    RATE_LIMIT_DELIVERIES_PER_USER: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(50)
+      .describe('Reported latencies a second of one user; 0 is no limit.'),
+    RATE_LIMIT_CHANNELS_PER_USER: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(100)
+      .describe('Signed channels a second of one user; 0 is no limit.'),
+    RATE_LIMIT_BURST_SEC: z.coerce
+      .number()
+      .min(0.1)
+      .max(3_600)
+      .default(2)
+      .describe("For how many seconds' worth of its rate a burst may go."),
+    TRUSTED_PROXIES: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe("How many proxies in front of the server tell the client's address by `X-Forwarded-For`."),
+    CORS_ORIGINS: z
+      .string()
+      .default('')
+      .transform(parseOrigins)
+      .describe('Origins whose pages may call the API, separated by commas; without any there is no CORS.'),
+    METRICS_TOKEN: z
+      .string()
+      .min(16, 'must have at least 16 characters')
+      .optional()
+      .describe('Opens metrics and the details of health to its bearer; without it they are open on loopback only.'),
+    WARM_ON_START: onOff('off').describe('Fills the cache in the background after the start, on or off.'),
+    STRICT_SCHEMAS: onOff('off').describe(
+      'Refuses a reply or an event with members that its schema does not know, instead of leaving them out: for tests.',
+    ),
+    OPTIMIZATIONS: onOff('on').describe(
+      'off: the plain way behind the same routes, for comparison. Switches all three of the following.',
+    ),
+    OPTIMIZE_CACHE: onOff('on').describe('The same for the cache.'),
+    OPTIMIZE_DATABASE: onOff('on').describe('The same for the database.'),
+    OPTIMIZE_PUSHER: onOff('on').describe('The same for event delivery.'),
   })
   .refine((env) => env.PUSHER_CLUSTER !== undefined || env.PUSHER_HOST !== undefined, {
     path: ['PUSHER_HOST'],
@@ -84,6 +195,28 @@ const Environment = z
     path: ['DRAIN_GRACE_MS'],
     message: 'is part of DRAIN_TIMEOUT_MS, and at most half of it',
   })
+
+export interface Variable {
+  readonly name: string
+  readonly meaning: string | undefined
+  readonly isRequired: boolean
+  /** As it would be written; absent where without the variable there is nothing. */
+  readonly byDefault: string | undefined
+}
+
+/** The variables, for people. */
+export function listVariables(): readonly Variable[] {
+  return Object.entries(Environment.shape).map(([name, schema]) => {
+    const absent = schema.safeParse(undefined)
+    const value = absent.success ? String(absent.data ?? '') : ''
+    return {
+      name,
+      meaning: schema.description,
+      isRequired: !absent.success,
+      byDefault: value === '' ? undefined : value,
+    }
+  })
+}
 
 export type Config = ReturnType<typeof parseConfig>
 

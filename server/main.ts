@@ -8,6 +8,7 @@ import { startOptimizations } from '#optimizations/manager/start-optimizations.t
 import type { StopReport } from '#optimizations/manager/stop-services.ts'
 import type { WarmReport } from '#optimizations/manager/warm.ts'
 import { createApp } from '#server/app.ts'
+import { answerCommandLine } from '#server/command-line.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
@@ -151,6 +152,12 @@ async function run(config: Config): Promise<void> {
     void application.warm().then(({ groups: _items, ...report }) => logger.info(report, 'cache warmed'))
   }
   await stop(application, http, { config, logger, signal: await asked })
+}
+
+const answer = answerCommandLine(process.argv.slice(2))
+if (answer !== undefined) {
+  process[answer.exitCode === 0 ? 'stdout' : 'stderr'].write(answer.text)
+  process.exit(answer.exitCode)
 }
 
 let config: Config | undefined

@@ -64,10 +64,25 @@ test.describe('embedded server: command line', { tag: '@embedded' }, () => {
     other.close()
   })
 
+  test('an option that there is not is one line and exit code 2', async () => {
+    const { code, stderr } = await run(['--nonsense']).result()
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^pusher server: [^\n]*--nonsense[^\n]*\n$/)
+  })
+
   test('help is on standard output and names every option', async () => {
     const { child, result } = run(['--help'])
     const help = await text(child.stdout)
-    for (const option of ['--host', '--port', '--app ', '--apps', '--max-connections', '--help', 'PUSHER_APPS']) {
+    for (const option of [
+      '--host',
+      '--port',
+      '--app ',
+      '--apps',
+      '--max-connections',
+      '--help',
+      'PUSHER_APPS',
+      'Exit codes',
+    ]) {
       expect(help).toContain(option)
     }
     expect(await result()).toEqual({ code: 0, stderr: '' })
