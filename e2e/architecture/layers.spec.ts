@@ -54,6 +54,8 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['fixtures/measurement/planted.ts', '#optimizations/kernel/errors.ts'],
   ['fixtures/measurement/load/planted.ts', '#server/app.ts'],
   ['fixtures/measurement/planted.ts', '../services/service.ts'],
+  ['fixtures/command-line/planted.ts', '#optimizations/kernel/errors.ts'],
+  ['fixtures/command-line/planted.ts', '../measurement/measurement.ts'],
 ]
 
 for (const [file, specifier] of forbidden) {
@@ -73,6 +75,7 @@ for (const [file, specifier] of [
   ['server/services/planted.ts', '#optimizations/cache/cache.ts'],
   ['server/services/readings.ts', '#optimizations/cache/cache-key.ts'],
   ['fixtures/playwright/planted.ts', '#server/app.ts'],
+  ['fixtures/measurement/verify/planted.ts', '../../command-line/command.ts'],
 ] as const) {
   test(`${file} may import ${specifier}`, async () => {
     const { passed, output } = await lint(
