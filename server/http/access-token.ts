@@ -94,7 +94,6 @@ export function createAuthenticate(tokens: AccessTokens): RequestHandler {
     const token = /^Bearer ([\w.-]+)$/i.exec(request.get('authorization') ?? '')?.[1]
     const principal = token === undefined ? undefined : tokens.verify(token)
     if (principal === undefined) {
-      response.setHeader('www-authenticate', 'Bearer')
       const detail =
         token === undefined ? 'Sign in first: a bearer token is missing.' : 'The token is not valid, or no longer.'
       throw new HttpError(401, 'unauthenticated', detail)

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Request, Response } from 'express'
+import type { Request } from 'express'
 import { HttpError } from './problem.ts'
 
 export interface InspectionOptions {
@@ -13,7 +13,7 @@ export interface InspectionOptions {
 export interface InspectionAccess {
   mayInspect(request: Request): boolean
   /** Throws 401 or, where no token opens them, 403 for everybody else. */
-  requireInspector(request: Request, response: Response): void
+  requireInspector(request: Request): void
 }
 
 /** A proxy on this machine brings everybody's requests; a page of another name (DNS rebinding) is not this machine's. */
@@ -35,13 +35,12 @@ export function createInspectionAccess({ token, isOpenOnLoopback }: InspectionOp
   }
   return {
     mayInspect,
-    requireInspector(request, response) {
+    requireInspector(request) {
       if (mayInspect(request)) return
       if (expected === undefined) {
         const detail = 'Metrics and the details of health are closed: set METRICS_TOKEN, and send it as a bearer token.'
         throw new HttpError(403, 'inspection_closed', detail)
       }
-      response.setHeader('www-authenticate', 'Bearer')
       throw new HttpError(401, 'unauthenticated', 'This is for the bearer of the metrics token.')
     },
   }

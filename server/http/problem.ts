@@ -60,6 +60,12 @@ function isOutage(error: unknown): boolean {
   return isConnectionLoss(error) || NOT_NOW.test(sqlStateOf(error) ?? '')
 }
 
+/** What a request for a part of a file, or for a file in a certain state, may meet (RFC 9110, 15.5.13 and 15.5.17). */
+const FILE_FAULTS: Readonly<Record<number, { readonly code: string; readonly detail: string }>> = {
+  412: { code: 'precondition_failed', detail: 'The file is not in the state that the request asks for.' },
+  416: { code: 'range_not_satisfiable', detail: 'The file has no such part.' },
+}
+
 /** Errors of Express and its body parsers carry a status of their own; only what tells the client of its fault is passed on. */
 function clientFault(error: unknown): { status: number; code: string; detail: string } | undefined {
   if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
@@ -73,8 +79,10 @@ function clientFault(error: unknown): { status: number; code: string; detail: st
     case 'encoding.unsupported':
     case 'charset.unsupported':
       return { status: 415, code: 'unsupported_media_type', detail: 'The encoding of the body is not supported.' }
-    default:
-      return { status: error.status, code: 'bad_request', detail: 'The request could not be read.' }
+    default: {
+      const unread = { code: 'bad_request', detail: 'The request could not be read.' }
+      return { status: error.status, ...(FILE_FAULTS[error.status] ?? unread) }
+    }
   }
 }
 
@@ -108,6 +116,8 @@ const RETRY_AFTER_SEC = 1
 
 export function sendProblem(response: Response, problem: Problem): void {
   if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
+  // A 401 names a way to say who one is (RFC 9110, 15.5.2); this is the one that there is.
+  if (problem.status === 401) response.setHeader('www-authenticate', 'Bearer')
   response.status(problem.status)
   sendBody(response, 'application/problem+json; charset=utf-8', JSON.stringify(problem))
 }

@@ -70,7 +70,7 @@ export function healthRoutes(
   })
 
   api.serveOpen(performance, async ({ request, response }) => {
-    access.requireInspector(request, response)
+    access.requireInspector(request)
     const { status, reasons, services } = await optimizations.health()
     const { optimizationEnabled, timestamp, process } = optimizations.metrics()
     const { routes: _all, ...requests } = requestMetrics.snapshot()

@@ -28,8 +28,8 @@ export function metricsRoutes(
 ): void {
   const { optimizations, requestMetrics, rateLimiters, access } = deps
 
-  api.serveOpen(performance, ({ request, response }) => {
-    access.requireInspector(request, response)
+  api.serveOpen(performance, ({ request }) => {
+    access.requireInspector(request)
     return {
       ...optimizations.metrics(),
       start: optimizations.status(),
@@ -40,7 +40,7 @@ export function metricsRoutes(
 
   // Text, by families that are declared one by one where they are counted.
   api.servePlain('/', async (request, response) => {
-    access.requireInspector(request, response)
+    access.requireInspector(request)
     const texts = await Promise.all([optimizations.prometheus(), requestMetrics.registry.metrics()])
     response.setHeader('cache-control', 'no-store')
     sendBody(response, Registry.PROMETHEUS_CONTENT_TYPE, texts.join('\n'))

@@ -16,6 +16,9 @@ import { FreeForm } from '#server/schemas/values.ts'
 const FORMS = ['application/x-www-form-urlencoded', 'application/json'] as const
 const SocketId = z.string().regex(/^\d{1,20}\.\d{1,20}$/, 'is not a socket id')
 
+/** Answers to many are told apart by name; no object that JSON makes can carry this one safely. */
+const ChannelName = z.string().refine((name) => name !== '__proto__', 'is not a channel')
+
 const Signed = z.object({ auth: z.string(), channel_data: z.string().optional() })
 
 const authorize = defineOperation({
@@ -24,8 +27,8 @@ const authorize = defineOperation({
   summary: 'Sign the subscription to a private or presence channel as pusher-js asks for it, or to many in one request',
   accepts: FORMS,
   body: z.union([
-    z.strictObject({ socket_id: SocketId, channel_name: z.string() }),
-    z.strictObject({ socket_id: SocketId, channel_names: z.array(z.string()).min(1).max(MAX_CHANNELS_PER_REQUEST) }),
+    z.strictObject({ socket_id: SocketId, channel_name: ChannelName }),
+    z.strictObject({ socket_id: SocketId, channel_names: z.array(ChannelName).min(1).max(MAX_CHANNELS_PER_REQUEST) }),
   ]),
   reply: z.union([
     Signed,

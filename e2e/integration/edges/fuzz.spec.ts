@@ -2,14 +2,15 @@ import { connect } from 'node:net'
 import * as fc from 'fast-check'
 import { Client } from 'pg'
 import { seededSchool } from '#fixtures/data/seed.ts'
+import { secretsIn } from '#fixtures/edges/secrets.ts'
+import { annotateFuzz } from '#fixtures/fuzz/annotate-fuzz.ts'
 import { parseApiDocument, type ApiOperation } from '#fixtures/fuzz/api-document.ts'
+import { startFuzzedServer } from '#fixtures/fuzz/fuzzed-server.ts'
 import { fuzzRequest, type FuzzKind, type FuzzWorld } from '#fixtures/fuzz/request-arbitrary.ts'
-import { sendFuzz } from '#fixtures/fuzz/send-fuzz.ts'
-import { startServerProcess } from '#fixtures/playwright/server-process.ts'
+import { sendFuzz, sortsOf, totalOf } from '#fixtures/fuzz/send-fuzz.ts'
 import { expect, test } from '#fixtures/test.ts'
 
 const REQUESTS = 20_000
-const CONCURRENCY = 16
 const KINDS: readonly FuzzKind[] = ['valid', 'nearly valid', 'hostile']
 const ACTORS = ['admin', 'teacher1', 'teacher2', 'student1', 'student2', 'student50', 'parent1'] as const
 
@@ -26,11 +27,7 @@ const IDS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/notification/i, idsOf(school.notifications)],
 ]
 const everything = IDS.flatMap(([, ids]) => ids.slice(0, 5))
-const world: FuzzWorld = {
-  idsFor: (name) => IDS.find(([pattern]) => pattern.test(name))?.[1] ?? everything,
-  // The last two have no token, and one that is none.
-  actors: ACTORS.length + 2,
-}
+const idsFor: FuzzWorld['idsFor'] = (name) => IDS.find(([pattern]) => pattern.test(name))?.[1] ?? everything
 
 /** Checking a password is slow on purpose: sign-in gets a tenth of what the others get. */
 const weightOf = ({ path }: ApiOperation): number => (path.includes('/auth/') ? 1 : 10)
@@ -60,14 +57,12 @@ test('no request, however hostile, gets a 5xx, hangs or crashes the server, or l
 }) => {
   const count = Math.ceil(REQUESTS * intensity)
   test.setTimeout(120_000 + count * 50)
-  // A server of its own, whose log is of this run alone, and which no limit protects.
-  const names = ['PER_USER', 'PER_ADDRESS', 'TRIGGERS_PER_USER', 'DELIVERIES_PER_USER', 'CHANNELS_PER_USER']
-  const unlimited = Object.fromEntries(names.map((name) => [`RATE_LIMIT_${name}`, '0']))
-  const environment = { ...serverEnvironment, ...unlimited }
-  await using server = await startServerProcess({ environment })
+  await using server = await startFuzzedServer(serverEnvironment)
   const tokens = await Promise.all(ACTORS.map(async (username) => (await app.session(username)).token))
   const operations = parseApiDocument(await (await fetch(`${server.url}/api/v1/openapi.json`)).json())
   expect(operations.length).toBeGreaterThan(5)
+  // The last two have no token, and one that is none.
+  const world: FuzzWorld = { idsFor, tokens: [...tokens, undefined, 'no.token.really'] }
   const one = fc.oneof(
     ...operations.flatMap((operation) =>
       KINDS.map((kind) => ({ weight: weightOf(operation), arbitrary: fuzzRequest(operation, kind, world) })),
@@ -80,16 +75,14 @@ test('no request, however hostile, gets a 5xx, hangs or crashes the server, or l
     const before = await users()
 
     const requests = fc.sample(one, { seed, numRuns: count })
-    const tally = await sendFuzz(
-      { url: server.url, tokens: [...tokens, undefined, 'no.token.really'] },
-      requests,
-      CONCURRENCY,
-    )
+    const { counts, faults } = await sendFuzz({ url: server.url, secrets: secretsIn(serverEnvironment) }, requests)
+    annotateFuzz(test.info(), { seed, counts })
 
-    expect(tally.faults.slice(0, 5)).toEqual([])
-    expect([...tally.statuses.values()].reduce((sum, n) => sum + n, 0)).toBe(count)
+    expect(sortsOf(faults)).toEqual([])
+    const { sent, statuses } = totalOf(counts)
+    expect(sent).toBe(count)
     // Had everything been refused, nothing would have been tried.
-    for (const status of [200, 400, 401, 403, 404]) expect(tally.statuses.get(status)).toBeGreaterThan(0)
+    for (const status of [200, 400, 401, 403, 404]) expect(statuses[status], `status ${status}`).toBeGreaterThan(0)
     expect(server.output()).not.toContain('"request failed"')
     expect((await fetch(`${server.url}/health/ready`)).status).toBe(200)
 
@@ -99,11 +92,6 @@ test('no request, however hostile, gets a 5xx, hangs or crashes the server, or l
     }
     const outbox = async () => (await database.query('select count(*)::int as n from hotpath_outbox')).rows
     await expect.poll(outbox, { timeout: 60_000 }).toEqual([{ n: 0 }])
-    const statuses = Object.fromEntries([...tally.statuses].sort(([a], [b]) => a - b))
-    test.info().annotations.push({
-      type: 'fuzz',
-      description: `${count} requests, ${operations.length} operations: ${JSON.stringify(statuses)}`,
-    })
   } finally {
     await database.end()
     await seededDatabase.reset()
