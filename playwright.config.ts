@@ -95,6 +95,12 @@ const projects: Project<Options>[] = [
   }),
 ]
 
+/** Floods take the machine from everything else: they run only when they are asked for. (A worker knows no arguments.) */
+const wantsFloods = asked.includes('red-team') || process.env['TEST_WORKER_INDEX'] !== undefined
+
+const isWanted = (name: string): boolean =>
+  (marked.length === 0 || marked.includes(name)) && (name !== 'red-team' || wantsFloods)
+
 export default defineConfig<Options>({
   tag: askedMarkers,
   testMatch: '**/*.spec.ts',
@@ -122,5 +128,5 @@ export default defineConfig<Options>({
     ],
     ['./fixtures/playwright/counts-reporter.ts', { isListing: process.argv.includes('--list') }],
   ],
-  projects: projects.filter(({ name = '' }) => marked.length === 0 || marked.includes(name)),
+  projects: projects.filter(({ name = '' }) => isWanted(name)),
 })

@@ -106,9 +106,9 @@ export class ApiRouter {
     else sendEncoded(response, encoded)
   }
 
-  #parsers({ body, accepts, isRaw }: Pick<Operation, 'body' | 'accepts' | 'isRaw'>): RequestHandler[] {
+  #parsers({ body, accepts, isRaw, maxBodyBytes = Infinity }: Operation): RequestHandler[] {
     if (body === undefined) return []
-    const limitBytes = this.#bodyLimitBytes
+    const limitBytes = Math.min(this.#bodyLimitBytes, maxBodyBytes)
     const forms = accepts?.includes(FORM) === true ? [formBody({ limitBytes })] : []
     return [...jsonBody({ limitBytes, keepsBytes: isRaw === true }), ...forms]
   }

@@ -3,9 +3,13 @@ import type { Logger } from 'pino'
 import { HttpError, problemOf, sendProblem } from './problem.ts'
 import { ClientGoneError, contextOf } from './request-context.ts'
 
+const LONGEST_PATH = 200
+
 /** After all routes: what nobody answers is not there. */
 export const refuseUnknownRoute: RequestHandler = (request) => {
-  throw new HttpError(404, 'not_found', `There is nothing at ${request.path}.`)
+  const { path } = request
+  const shown = path.length <= LONGEST_PATH ? path : `${path.slice(0, LONGEST_PATH)}…`
+  throw new HttpError(404, 'not_found', `There is nothing at ${shown}.`)
 }
 
 /** Last of all handlers: every error leaves as problem+json, and those that are ours are logged. */

@@ -15,6 +15,8 @@ export interface Operation<Params = unknown, Query = unknown, Body = unknown, Re
   readonly headers?: z.ZodType
   /** The content types of the body; JSON alone by default. */
   readonly accepts?: readonly string[]
+  /** The most that a body of this operation can need, below the limit of all: what is longer is not even read. */
+  readonly maxBodyBytes?: number
   /** The body comes as bytes, unparsed: a signature is over them. */
   readonly isRaw?: boolean
   readonly reply: z.ZodType<Reply>

@@ -18,6 +18,8 @@ const CASES: readonly (readonly [what: string, error: unknown, status: number, c
   ['a body of unknown size that is too large', ofExpress(413, 'entity.too.large'), 413, 'body_too_large'],
   ['a character set that nobody reads', ofExpress(415, 'charset.unsupported'), 415, 'unsupported_media_type'],
   ['a path that cannot be decoded', ofExpress(400, ''), 400, 'bad_request'],
+  ['a file in another state than was asked for', ofExpress(412, ''), 412, 'precondition_failed'],
+  ['a part that a file does not have', ofExpress(416, ''), 416, 'range_not_satisfiable'],
   ['a fault of Express itself', ofExpress(500, 'stream.not.readable'), 500, 'internal_error'],
   ['what is no error at all', 'secret', 500, 'internal_error'],
 ]

@@ -2,10 +2,18 @@ import type { Request } from 'express'
 import type { z } from 'zod'
 import { HttpError } from './problem.ts'
 
+/** A refusal says enough to mend the request, and is not longer than what it refuses: a body may have a thousand faults. */
+const MOST_FAULTS = 20
+const LONGEST_FAULT = 200
+
+const shortened = (text: string): string => (text.length <= LONGEST_FAULT ? text : `${text.slice(0, LONGEST_FAULT)}…`)
+
 function parse<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  const errors = parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }))
+  const errors = parsed.error.issues
+    .slice(0, MOST_FAULTS)
+    .map(({ path, message }) => ({ path: shortened(path.join('.')), message: shortened(message) }))
   const first = errors[0]
   const where = first === undefined || first.path === '' ? '' : `${first.path}: `
   throw new HttpError(400, 'invalid_request', `The ${what} is invalid: ${where}${first?.message ?? ''}`, errors)

@@ -17,6 +17,8 @@ const signIn = defineOperation({
     // The upper bound keeps a hostile password from buying a long hash.
     password: z.string().min(1).max(1_024),
   }),
+  // Anybody may send one: both members at their longest, each character escaped.
+  maxBodyBytes: 16_384,
   reply: z.object({
     token: z.string(),
     user: z.object({ id: z.uuid(), username: z.string(), displayName: z.string(), role: z.enum(ROLES) }),

@@ -18,6 +18,7 @@ const markRead = defineOperation({
   path: '/notifications',
   summary: 'Mark up to a hundred of your notifications as read, or all',
   body: z.union([z.strictObject({ ids: z.array(Id).min(1).max(100) }), z.strictObject({ all: z.literal(true) })]),
+  maxBodyBytes: 16_384,
   reply: z.object({ marked: Count }),
 })
 

@@ -51,6 +51,7 @@ const authenticate = defineOperation({
   summary: 'Sign in on the WebSocket, so that a connection ends when what it may hear does',
   accepts: FORMS,
   body: z.strictObject({ socket_id: SocketId }),
+  maxBodyBytes: 1_024,
   reply: z.object({ auth: z.string(), user_data: z.string() }),
 })
 
@@ -75,6 +76,7 @@ const deliveries = defineOperation({
   summary:
     'Tell how long events took from their publication to your page, in milliseconds; of more than the limit the first are recorded',
   body: z.strictObject({ latenciesMs: z.array(z.number().min(0).max(600_000)).min(1).max(100) }),
+  maxBodyBytes: 16_384,
   reply: z.object({ recorded: z.int().min(0) }),
   statuses: [202],
 })
