@@ -114,7 +114,7 @@ async function stopUnderLoad(breakable: BreakableApp, prefix: string): Promise<S
     HEADERS_TIMEOUT_MS: '120000',
     REQUEST_TIMEOUT_MS: '120000',
   })
-  const token = await breakable.tokenOf(teacher)
+  const token = breakable.tokenOf(teacher)
   const connect = async (bytes = ''): Promise<RawConnection> => {
     const connection = await RawConnection.open(server.url)
     connection.send(bytes)
@@ -197,7 +197,7 @@ test('with uploads and statements that never end, and Pusher gone, a stop still 
 }) => {
   test.setTimeout(60_000)
   await using server = await breakable.startServer({ DRAIN_GRACE_MS: '500' })
-  const token = await breakable.tokenOf(teacher)
+  const token = breakable.tokenOf(teacher)
   const locker = new Client(breakable.databaseUrl)
   await locker.connect()
   const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
