@@ -77,7 +77,6 @@ const ownOutput = (): readonly string[] => ['--output', test.info().outputPath('
 
 for (const [args, why] of [
   [['--list'], ' (a list only)'],
-  [['-g', NOWHERE], ''],
   [['-g', NOWHERE, '--pass-with-no-tests'], ''],
 ] as const) {
   test(`npm run verify -- ${args.join(' ')} has measured nothing: that is said, and is no pass`, async () => {
