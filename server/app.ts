@@ -19,6 +19,7 @@ import { RequestMetrics } from '#server/http/request-metrics.ts'
 import { refuseUnencodedReplies } from '#server/http/send-reply.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { answerServerOptions } from '#server/http/server-options.ts'
+import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
@@ -46,6 +47,7 @@ export interface AppDeps {
   readonly drain: Pick<Drain, 'draining' | 'middleware'>
   readonly requests: CurrentRequest
   readonly limits: RateLimits
+  readonly guard: SignInGuard
 }
 
 export interface AppOptions {
@@ -68,8 +70,8 @@ function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]>
 
 /** Every operation of the API, from the routes that are made of them. */
 function addApi(api: ApiRouter, deps: AppDeps): void {
-  const { services, tokens, replies, optimizations, warmingPlan, limits } = deps
-  authRoutes(api, { ...services, tokens })
+  const { services, tokens, replies, optimizations, warmingPlan, limits, guard } = deps
+  authRoutes(api, { ...services, tokens, guard })
   classRoutes(api, services)
   lessonRoutes(api, services)
   assessmentRoutes(api, services)
@@ -87,12 +89,13 @@ export type Surface = Readonly<Record<'/health' | '/metrics' | typeof API_ROOT |
 
 export function createSurface(deps: AppDeps, options: AppOptions, requestMetrics: RequestMetrics): Surface {
   const { bodyLimitBytes, inspection, pusher } = options
-  const { replies, limits, optimizations, drain } = deps
+  const { replies, limits, guard, optimizations, drain } = deps
   const create = (): ApiRouter => new ApiRouter({ bodyLimitBytes, replies })
   const surface = { '/health': create(), '/metrics': create(), [API_ROOT]: create(), '/': create() } as const
   const access = createInspectionAccess(inspection)
   healthRoutes(surface['/health'], { optimizations, requestMetrics, access, isDraining: () => drain.draining })
-  metricsRoutes(surface['/metrics'], { optimizations, requestMetrics, access, rateLimiters: Object.values(limits) })
+  const rateLimiters = [...Object.values(limits), ...guard.limiters]
+  metricsRoutes(surface['/metrics'], { optimizations, requestMetrics, access, rateLimiters })
   addApi(surface[API_ROOT], deps)
   pageRoutes(surface['/'], { pusher })
   return surface

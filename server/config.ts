@@ -159,6 +159,22 @@ const Environment = z
       .max(3_600)
       .default(2)
       .describe("For how many seconds' worth of its rate a burst may go."),
+    SIGN_IN_GUESSES_PER_NAME: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(10)
+      .describe(
+        'Wrong passwords that may come at once for a name, over all processes, and then one in 30 s; 0 is no limit.',
+      ),
+    SIGN_IN_GUESSES_PER_ADDRESS: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(100)
+      .describe(
+        'Wrong passwords that may come at once from an address, over all processes, and then one a second; 0 is no limit.',
+      ),
     TRUSTED_PROXIES: z.coerce
       .number()
       .int()
@@ -243,6 +259,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     tokensPerSec === 0
       ? undefined
       : { tokensPerSec, burst: Math.max(leastBurst, Math.ceil(tokensPerSec * env.RATE_LIMIT_BURST_SEC)) }
+  const guesses = (burst: number, tokensPerSec: number) => (burst === 0 ? undefined : { tokensPerSec, burst })
   return Object.freeze({
     host: env.HOST,
     port: env.PORT,
@@ -272,6 +289,11 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       deliveriesPerUser: limit(env.RATE_LIMIT_DELIVERIES_PER_USER),
       // One request may ask for all channels of a page.
       channelsPerUser: limit(env.RATE_LIMIT_CHANNELS_PER_USER, MAX_CHANNELS_PER_REQUEST),
+    },
+    guessLimits: {
+      // A person who mistypes waits half a minute for the next try; an address may be a whole school's.
+      perName: guesses(env.SIGN_IN_GUESSES_PER_NAME, 1 / 30),
+      perAddress: guesses(env.SIGN_IN_GUESSES_PER_ADDRESS, 1),
     },
     trustedProxies: env.TRUSTED_PROXIES,
     corsOrigins: env.CORS_ORIGINS,

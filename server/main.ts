@@ -18,6 +18,7 @@ import { logFinding } from '#server/http/log-finding.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
+import { createSignInGuard } from '#server/http/sign-in/create-sign-in-guard.ts'
 import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createEventBuilder } from '#server/services/event-builder.ts'
@@ -89,6 +90,16 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
     { store, onError: (error) => onError('rate limits are not enforced', error) },
     config.rateLimit,
   )
+  const guard = createSignInGuard(
+    {
+      redis,
+      namespace: NAMESPACE,
+      store,
+      secret: config.token.secret,
+      onError: (error) => onError('wrong passwords are counted by each process alone', error),
+    },
+    config.guessLimits,
+  )
   const leaderboardStore = config.optimize.cache ? createRedisLeaderboardStore(redis, NAMESPACE) : null
   const replies = createReplyEncoder({ isStrict: config.isStrict })
   const events = createEventBuilder({ isStrict: config.isStrict })
@@ -98,7 +109,10 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
   const drain = createDrain()
   const tokens = createAccessTokens(config.token)
   return {
-    app: createApp({ logger, tokens, optimizations, services, replies, warmingPlan, drain, requests, limits }, config),
+    app: createApp(
+      { logger, tokens, optimizations, services, replies, warmingPlan, drain, requests, limits, guard },
+      config,
+    ),
     drain,
     warm: () => optimizations.warm(warmingPlan),
     async stop(deadlineMs) {

@@ -30,6 +30,8 @@ export class HttpError extends AppError {
 /** Statuses of the codes that services and optimizations raise. A code that is not here is a fault of ours: 500. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   invalid_credentials: 401,
+  sign_in_busy: 503,
+  sign_in_failed: 503,
   forbidden: 403,
   denied: 403,
   invalid_request: 400,

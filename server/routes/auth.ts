@@ -3,7 +3,9 @@ import { ROLES } from '#server/entities/user.ts'
 import type { AccessTokens } from '#server/http/access-token.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
-import type { SignInService } from '#server/services/sign-in.ts'
+import { byAddress } from '#server/http/rate-limit/rate-limit.ts'
+import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
+import type { SignInOrigin, SignInService } from '#server/services/sign-in.ts'
 
 // What no name can be is refused here: PostgreSQL cannot even be asked about a NUL.
 const NAME = /^[^\p{Cc}]{1,320}$/u
@@ -28,10 +30,11 @@ const signIn = defineOperation({
 
 export function authRoutes(
   api: ApiRouter,
-  deps: { readonly signIn: SignInService; readonly tokens: AccessTokens },
+  deps: { readonly signIn: SignInService; readonly tokens: AccessTokens; readonly guard: SignInGuard },
 ): void {
-  api.serveOpen(signIn, async ({ body: { username, password } }) => {
-    const user = await deps.signIn.signIn(username, password)
+  api.serveOpen(signIn, async ({ body: { username: name, password }, request, response }) => {
+    const check = (origin: SignInOrigin) => deps.signIn.signIn(name, password, origin)
+    const user = await deps.guard.run({ name, address: byAddress(request), response, check })
     return { token: deps.tokens.issue({ id: user.id, role: user.role }), user }
   })
 }

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import type { InspectionAccess } from '#server/http/inspection-access.ts'
 import { defineOperation } from '#server/http/operation.ts'
+import type { AttemptLimiter } from '#server/http/rate-limit/attempt-limiter.ts'
 import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
 import type { RequestMetrics } from '#server/http/request-metrics.ts'
 import { sendBody } from '#server/http/send-reply.ts'
@@ -22,7 +23,7 @@ export function metricsRoutes(
   deps: {
     readonly optimizations: Pick<Optimizations, 'metrics' | 'prometheus' | 'status'>
     readonly requestMetrics: Pick<RequestMetrics, 'registry' | 'snapshot'>
-    readonly rateLimiters: readonly RateLimiter[]
+    readonly rateLimiters: readonly Pick<RateLimiter | AttemptLimiter, 'name' | 'statistics'>[]
     readonly access: InspectionAccess
   },
 ): void {

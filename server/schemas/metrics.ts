@@ -169,5 +169,14 @@ export const Metrics = z.object({
   process: ProcessFigures,
   start: StartStatus,
   requests: RequestTotals.extend({ routes: z.array(RouteFigures).readonly() }),
-  rateLimits: z.record(z.string(), z.object(eachOf(['allowed', 'refused', 'failedOpen'], Figure))),
+  rateLimits: z.record(
+    z.string(),
+    z.object({
+      ...eachOf(['allowed', 'refused'], Figure),
+      /** Of limits of requests: let pass because the store could not be asked. */
+      failedOpen: Figure.optional(),
+      /** Of limits of wrong passwords: decided by this process alone because the store could not be asked. */
+      decidedAlone: Figure.optional(),
+    }),
+  ),
 })

@@ -3,6 +3,8 @@ import { AppError } from '#optimizations/kernel/errors.ts'
 /** What a use case can refuse. `server/http` gives each code its status. */
 export type ServiceErrorCode =
   | 'invalid_credentials'
+  | 'sign_in_busy'
+  | 'sign_in_failed'
   | 'invalid_request'
   | 'forbidden'
   | 'not_found'

@@ -20,6 +20,7 @@ import { createLessonReader, type LessonReader } from './lessons.ts'
 import { createNotificationService, type NotificationService } from './notifications.ts'
 import { createProgressService, type ProgressService } from './progress.ts'
 import { createReadings } from './readings.ts'
+import { WorkerPasswordHasher } from './password-hasher.ts'
 import type { ReplyEncoder } from './reply-encoder.ts'
 import { createReportService, type ReportService } from './reports.ts'
 import { createSignInService, type SignInService } from './sign-in.ts'
@@ -70,6 +71,7 @@ export function createServices(deps: ServicesDeps): Services {
   const access = createClassAccess({ readings, database })
   const lessons = createLessonReader({ readings, database, access, replies })
   const channelAccess = createChannelAccess({ readings, database, access })
+  const hasher = new WorkerPasswordHasher()
   const channels = createChannelAuthorizer({
     app: pusherApp,
     policy: (viewer: Viewer, channel) => channelAccess.mayJoin(viewer, channel),
@@ -83,7 +85,7 @@ export function createServices(deps: ServicesDeps): Services {
     receiveWebhook: (request) => publisher.channels.receiveWebhook(request),
     recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
     triggers: createTriggerService({ publisher: events, channelAccess }),
-    signIn: createSignInService(database),
+    signIn: createSignInService({ database, hasher, tasks }),
     classes: createClassService(optimizations, { access, readings, replies }),
     enrollments: createEnrollmentService(optimizations, {
       access,
@@ -105,6 +107,9 @@ export function createServices(deps: ServicesDeps): Services {
     dashboard: createDashboardService({ readings, database, replies, onError }),
     reports: createReportService({ readings, database, replies, onError }),
     notifications: createNotificationService(optimizations, { readings }),
-    [Symbol.asyncDispose]: () => leaderboard[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await hasher[Symbol.asyncDispose]()
+      await leaderboard[Symbol.asyncDispose]()
+    },
   }
 }

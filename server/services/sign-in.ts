@@ -1,7 +1,9 @@
 import type { Database } from '#optimizations/database/database.ts'
+import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { User } from '#server/entities/user.ts'
 import { ServiceError } from './errors.ts'
-import { hashPassword, verifyPassword } from './password.ts'
+import type { PasswordHasher } from './password-hasher.ts'
+import { createHashOfNobody, isOutdated } from './password.ts'
 
 export interface SignedInUser {
   readonly id: string
@@ -10,9 +12,18 @@ export interface SignedInUser {
   readonly role: User['role']
 }
 
+/** From where somebody signs in. */
+export interface SignInOrigin {
+  /** Addresses take turns. */
+  readonly address: string
+  /** This name has signed in from this address before, and goes first. */
+  readonly isKnown: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
 export interface SignInService {
   /** The user with this name or email address, and this password. Throws invalid_credentials without telling which of the two was wrong. */
-  signIn(name: string, password: string): Promise<SignedInUser>
+  signIn(name: string, password: string, origin: SignInOrigin): Promise<SignedInUser>
 }
 
 interface Account extends SignedInUser {
@@ -25,22 +36,40 @@ const ACCOUNT_SQL = `
   select id, username, display_name as "displayName", role, password_hash as "passwordHash" from users
   where (email = $1 or username = $1) and is_active order by email = $1 desc limit 1`
 const SIGNED_IN = 'signed in'
+const REHASHED = 'password rehashed'
+/** A password that was changed meanwhile stays as it is. */
+const REHASHED_SQL = 'update users set password_hash = $2 where id = $1 and password_hash = $3'
 
-export function createSignInService(database: Database): SignInService {
-  const { statements } = database
+export function createSignInService({
+  database: { statements },
+  hasher,
+  tasks,
+}: {
+  readonly database: Pick<Database, 'statements'>
+  readonly hasher: PasswordHasher
+  readonly tasks: BackgroundTasks
+}): SignInService {
   statements.register(ACCOUNT, ACCOUNT_SQL)
   statements.register(SIGNED_IN, 'update users set last_login_at = now() where id = $1')
+  statements.register(REHASHED, REHASHED_SQL)
   // Verified in place of a missing user's hash, so that the time of a refusal does not tell whether the name exists.
-  const nobody = hashPassword('')
+  const nobody = createHashOfNobody()
+
   return {
-    async signIn(name, password) {
+    async signIn(name, password, { address: group, isKnown: isPreferred, signal }) {
       const [account] = await statements.execute<Account>(ACCOUNT, [name])
-      const matches = await verifyPassword(password, account?.passwordHash ?? (await nobody))
+      const matches = await hasher.verify(password, account?.passwordHash ?? nobody, { group, isPreferred, signal })
       if (account === undefined || !matches) {
         throw new ServiceError('invalid_credentials', 'The name or the password is wrong.')
       }
       await statements.execute(SIGNED_IN, [account.id])
-      const { passwordHash: _secret, ...user } = account
+      const { passwordHash, ...user } = account
+      if (isOutdated(passwordHash)) {
+        tasks.run('sign-in.rehash', async () => {
+          const hash = await hasher.hash(password, { group, isPreferred: false })
+          await statements.execute(REHASHED, [account.id, hash, passwordHash])
+        })
+      }
       return user
     },
   }

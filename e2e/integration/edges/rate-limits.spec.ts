@@ -1,4 +1,5 @@
 import { seededSchool } from '#fixtures/data/seed.ts'
+import { NO_LIMITS } from '#fixtures/edges/no-limits.ts'
 import { describeTokenStore } from '#fixtures/doubles/token-store.contract.ts'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
@@ -62,9 +63,7 @@ test('an address above the limit gets 429 before anybody looks at its body, whoe
 })
 
 test('a limit of 0 is none', async ({ app, serverEnvironment }) => {
-  const names = ['PER_USER', 'PER_ADDRESS', 'TRIGGERS_PER_USER', 'DELIVERIES_PER_USER', 'CHANNELS_PER_USER']
-  const unlimited = Object.fromEntries(names.map((name) => [`RATE_LIMIT_${name}`, '0']))
-  const environment = { ...serverEnvironment, ...unlimited }
+  const environment = { ...serverEnvironment, ...NO_LIMITS }
   await using server = await startServerProcess({ environment })
   const admin = new ApiClient(server.url, (await app.session('admin')).token)
   expect(await statuses(admin, 60)).toEqual({ 200: 60 })

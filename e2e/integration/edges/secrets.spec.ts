@@ -27,7 +27,14 @@ function createAnything(): never {
 
 test('every path that answers without a token is on the list of open paths', async () => {
   const anything = createAnything()
-  const deps = { ...({} as AppDeps), services: anything, replies: anything, optimizations: anything, limits: {} }
+  const deps = {
+    ...({} as AppDeps),
+    services: anything,
+    replies: anything,
+    optimizations: anything,
+    limits: {},
+    guard: anything,
+  }
   const surface = createSurface(deps, { pusher: {}, inspection: {} } as AppOptions, anything)
   const served = Object.entries(surface).flatMap(([at, api]) =>
     api.openPaths.map((path) => `${at === '/' ? '' : at}${path}`),

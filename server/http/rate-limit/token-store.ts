@@ -9,9 +9,13 @@ export interface Grant {
   readonly granted: number
   /** With nothing granted: when the next token will be there. */
   readonly retryAfterMs: number
+  /** The shared store could not be asked: this process alone has decided. */
+  readonly isAlone?: boolean
 }
 
 /** Where all processes keep their buckets. Rejects when it cannot be reached. */
 export interface TokenStore {
   take(key: string, tokens: number, bucket: Bucket): Promise<Grant>
+  /** Puts tokens back that were taken and not used; the bucket never holds more than its burst. */
+  giveBack(key: string, tokens: number, bucket: Bucket): Promise<void>
 }

@@ -1,0 +1,19 @@
+import type { OptionalStore } from './optional-store.ts'
+import type { TokenStore } from './token-store.ts'
+
+/** Asks the buckets that all processes share, and those of this process while the shared ones are away. */
+export function createFallbackTokenStore(
+  store: OptionalStore,
+  { shared, local }: { readonly shared: TokenStore; readonly local: TokenStore },
+): TokenStore {
+  return {
+    async take(key, tokens, bucket) {
+      const grant = await store.ask(() => shared.take(key, tokens, bucket))
+      return grant ?? { ...(await local.take(key, tokens, bucket)), isAlone: true }
+    },
+    // Into both: where they were taken from may be away now, and neither holds more than its burst.
+    async giveBack(key, tokens, bucket) {
+      await Promise.all([local.giveBack(key, tokens, bucket), store.ask(() => shared.giveBack(key, tokens, bucket))])
+    },
+  }
+}
