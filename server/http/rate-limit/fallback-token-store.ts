@@ -9,7 +9,10 @@ export function createFallbackTokenStore(
   return {
     async take(key, tokens, bucket) {
       const grant = await store.ask(() => shared.take(key, tokens, bucket))
-      return grant ?? { ...(await local.take(key, tokens, bucket)), isAlone: true }
+      if (grant === undefined) return { ...(await local.take(key, tokens, bucket)), isAlone: true }
+      // What is seen of the shared bucket stands in the own one, so that an outage is no second burst.
+      await local.take(key, grant.granted === 0 ? bucket.burst : grant.granted, bucket)
+      return grant
     },
     // Into both: where they were taken from may be away now, and neither holds more than its burst.
     async giveBack(key, tokens, bucket) {

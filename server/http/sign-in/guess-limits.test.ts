@@ -106,6 +106,16 @@ test('without the shared store the process counts by itself, says so, and asks t
   expect(shared.asked).toBeLessThanOrEqual(2)
 })
 
+test('an outage of the shared store is no second burst', async () => {
+  const { limits, shared, time } = rig()
+  expect(await guessWrong(limits, 6, () => ['ada', '192.0.2.1'])).toBe(6)
+  expect(await guessWrong(limits, 20, () => ['grace', '192.0.2.1'])).toBe(10)
+  shared.isAway = true
+  time.now += 1_001
+  expect(await guessWrong(limits, 20, () => ['ada', '192.0.2.1'])).toBe(4)
+  expect(await guessWrong(limits, 20, () => ['grace', '192.0.2.1'])).toBe(0)
+})
+
 test('no name and no address with a name stands in the clear in a key', async () => {
   const { limits, shared, pairs } = rig()
   const keys: string[] = []
