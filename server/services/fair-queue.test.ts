@@ -1,4 +1,5 @@
 import { expect, test } from '@playwright/test'
+import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { FairQueue, type Queued } from './fair-queue.ts'
 
 interface Job extends Queued {
@@ -8,7 +9,7 @@ interface Job extends Queued {
 const job = (id: string, isPreferred = false): Job => ({ id, group: id.slice(0, 1), isPreferred })
 
 function queueOf(...jobs: readonly Job[]): FairQueue<Job> {
-  const queue = new FairQueue<Job>()
+  const queue = new FairQueue<Job>({ clock: new ManualClock(), maxWaiting: 100 })
   for (const one of jobs) queue.push(one)
   return queue
 }
@@ -26,8 +27,8 @@ test('groups take turns, each in its own order', () => {
 })
 
 test('preferred jobs go first, and after three of them one of the others has its turn', () => {
-  const preferred = ['p1', 'p2', 'p3', 'p4', 'p5'].map((id) => job(id, true))
-  expect(drain(queueOf(job('a1'), job('a2'), ...preferred))).toEqual(['p1', 'p2', 'p3', 'a1', 'p4', 'p5', 'a2'])
+  const preferred = ['p1', 'q1', 'r1', 's1', 't1'].map((id) => job(id, true))
+  expect(drain(queueOf(job('a1'), job('a2'), ...preferred))).toEqual(['p1', 'q1', 'r1', 'a1', 's1', 't1', 'a2'])
 })
 
 test('how many are ahead is what the turns say', () => {
@@ -46,17 +47,40 @@ test('what is removed is not served, once', () => {
   expect(drain(queue)).toEqual(['a2'])
 })
 
-test('room is made by the newest job of the group with the most, never by a group that has no more than oneself', () => {
+test('room is made by the job whose turn is last, never by one whose turn is no later than one’s own', () => {
   const queue = queueOf(job('a1'), job('a2'), job('a3'), job('b1'))
   expect(queue.makeRoomFor(job('c1'))?.id).toBe('a3')
   expect(queue.makeRoomFor(job('b2'))).toBeUndefined()
   expect(queue.makeRoomFor(job('p1', true))?.id).toBe('a2')
-  expect(queue.makeRoomFor(job('p1', true))?.id).toBe('a1')
-  expect(drain(queue)).toEqual(['b1'])
+  expect(drain(queue)).toEqual(['a1', 'b1'])
 })
 
-test('no room is made for whom nobody is preferred to by preferred jobs', () => {
-  const queue = queueOf(job('p1', true), job('p2', true))
-  expect(queue.makeRoomFor(job('a1'))).toBeUndefined()
-  expect(queue.makeRoomFor(job('q1', true))?.id).toBe('p2')
+test('of one who is known, two go first; what is more takes its turn among the others', () => {
+  const preferred = ['p1', 'p2', 'p3', 'p4'].map((id) => job(id, true))
+  expect(drain(queueOf(job('a1'), ...preferred, job('b1')))).toEqual(['p1', 'p2', 'a1', 'p3', 'b1', 'p4'])
+})
+
+test('those who are known have half of the places and no more: the others are not put out for them', () => {
+  const queue = new FairQueue<Job>({ clock: new ManualClock(), maxWaiting: 4 })
+  for (const one of [job('a1'), job('b1'), job('p1', true), job('q1', true)]) queue.push(one)
+  expect(queue.makeRoomFor(job('r1', true))).toBeUndefined()
+  expect(drain(queue)).toEqual(['p1', 'q1', 'a1', 'b1'])
+})
+
+test('who has failed goes behind who has not, gives way to them, and is forgiven after a minute', async () => {
+  const clock = new ManualClock()
+  await clock.advance(1)
+  const queue = new FairQueue<Job>({ clock, maxWaiting: 4 })
+  queue.recordFailure('a')
+  queue.recordFailure('a')
+  queue.recordFailure('b')
+  const wait = () => ['a1', 'b1', 'c1'].forEach((id) => queue.push(job(id)))
+  wait()
+  expect(queue.aheadOf(job('d1'))).toBe(1)
+  expect(queue.makeRoomFor(job('d1'))?.id).toBe('a1')
+  queue.push(job('a1'))
+  expect(drain(queue)).toEqual(['c1', 'b1', 'a1'])
+  await clock.advance(60_001)
+  wait()
+  expect(drain(queue)).toEqual(['a1', 'b1', 'c1'])
 })

@@ -1,17 +1,38 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '#optimizations/kernel/clock.ts'
+
 export interface Queued {
   /** Whom the job belongs to: groups take turns. */
   readonly group: string
-  /** Goes before all jobs that are not preferred. */
+  /** Goes before all jobs that are not preferred, as long as its group has few of them waiting. */
   readonly isPreferred: boolean
+}
+
+export interface FairQueueOptions {
+  readonly clock: Pick<Clock, 'monotonic'>
+  /** How many may wait in all: of the preferred no more than half as many, so that the others have places too. */
+  readonly maxWaiting: number
 }
 
 /** Others get a turn after so many preferred ones in a row: preference is no monopoly. */
 const PREFERRED_IN_A_ROW = 3
+/** Nobody who is known has more than one or two devices that sign in at the same moment. */
+const PREFERRED_PER_GROUP = 2
+/** A failure is remembered for so long, of so many groups. */
+const REMEMBER_MS = 60_000
+const MAX_REMEMBERED = 10_000
 
-/** Jobs of one rank. A group that was served goes behind all others. */
+type FailuresOf = (group: string) => number
+
+/** Jobs of one rank. The turn of a job is how many of its group wait before it, and how many have failed lately. */
 class Lane<Job extends Queued> {
+  readonly #failuresOf: FailuresOf
   readonly #groups = new Map<string, Job[]>()
   size = 0
+
+  constructor(failuresOf: FailuresOf) {
+    this.#failuresOf = failuresOf
+  }
 
   push(job: Job): void {
     const jobs = this.#groups.get(job.group)
@@ -20,12 +41,18 @@ class Lane<Job extends Queued> {
     this.size += 1
   }
 
+  /** Of the groups with the fewest failures, the one that was served longest ago. */
   shift(): Job | undefined {
-    const [first] = this.#groups.values()
-    const job = first?.[0]
-    if (job === undefined) return undefined
+    let best: { readonly job: Job; readonly failures: number } | undefined
+    for (const [group, [job]] of this.#groups) {
+      const failures = this.#failuresOf(group)
+      if (job !== undefined && (best === undefined || failures < best.failures)) best = { job, failures }
+    }
+    if (best === undefined) return undefined
+    const { job } = best
     const jobs = this.#groups.get(job.group)
     this.remove(job)
+    // A group that was served goes behind those that are its equals.
     if (jobs !== undefined && this.#groups.delete(job.group)) this.#groups.set(job.group, jobs)
     return job
   }
@@ -44,65 +71,106 @@ class Lane<Job extends Queued> {
     return this.#groups.get(group)?.length ?? 0
   }
 
-  /** How many would be served before another job of this group. */
+  /** The turn that another job of this group would have. */
+  turnOf(group: string): number {
+    return this.#failuresOf(group) + this.waitingOf(group)
+  }
+
+  /** About how many would be served before another job of this group. */
   aheadOf(group: string): number {
-    const own = this.waitingOf(group)
+    const turn = this.turnOf(group)
     let ahead = 0
-    for (const [name, jobs] of this.#groups) ahead += name === group ? own : Math.min(jobs.length, own + 1)
+    for (const [name, jobs] of this.#groups) {
+      ahead += Math.min(jobs.length, Math.max(0, turn + 1 - this.#failuresOf(name)))
+    }
     return ahead
   }
 
-  /** The last job of the group with the most. */
-  lastOfLongest(): Job | undefined {
-    let longest: Job[] = []
-    for (const jobs of this.#groups.values()) if (jobs.length > longest.length) longest = jobs
-    return longest.at(-1)
+  /** The job whose turn is last. */
+  last(): { readonly job: Job; readonly turn: number } | undefined {
+    let last: { readonly job: Job; readonly turn: number } | undefined
+    for (const [group, jobs] of this.#groups) {
+      const [job, turn] = [jobs.at(-1), this.turnOf(group) - 1]
+      if (job !== undefined && (last === undefined || turn > last.turn)) last = { job, turn }
+    }
+    return last
   }
 }
 
-/** Groups take turns (round robin), so that many jobs of one keep nobody else waiting for all of them. */
+/**
+ * Groups take turns, so that many jobs of one keep nobody else waiting for all of them. Among more groups than there are
+ * places, those that have failed the least in the last minute go first: who comes for the first time is not kept out.
+ */
 export class FairQueue<Job extends Queued> {
-  readonly #preferred = new Lane<Job>()
-  readonly #others = new Lane<Job>()
+  readonly #preferred: Lane<Job>
+  readonly #others: Lane<Job>
+  readonly #lanes = new Map<Job, Lane<Job>>()
+  readonly #failures: LRUCache<string, number>
+  readonly #maxPreferred: number
   #preferredInARow = 0
+
+  constructor({ clock, maxWaiting }: FairQueueOptions) {
+    this.#maxPreferred = Math.ceil(maxWaiting / 2)
+    this.#failures = new LRUCache({
+      max: MAX_REMEMBERED,
+      ttl: REMEMBER_MS,
+      ttlResolution: 0,
+      noUpdateTTL: true,
+      perf: { now: () => clock.monotonic() },
+    })
+    const failuresOf = (group: string): number => this.#failures.get(group) ?? 0
+    this.#preferred = new Lane(failuresOf)
+    this.#others = new Lane(failuresOf)
+  }
 
   get size(): number {
     return this.#preferred.size + this.#others.size
   }
 
   push(job: Job): void {
-    this.#laneOf(job).push(job)
+    const lane = this.#laneFor(job)
+    this.#lanes.set(job, lane)
+    lane.push(job)
   }
 
   shift(): Job | undefined {
     const isTurnOfOthers = this.#preferredInARow >= PREFERRED_IN_A_ROW && this.#others.size > 0
     const preferred = isTurnOfOthers ? undefined : this.#preferred.shift()
     this.#preferredInARow = preferred === undefined ? 0 : this.#preferredInARow + 1
-    return preferred ?? this.#others.shift()
+    const job = preferred ?? this.#others.shift()
+    if (job !== undefined) this.#lanes.delete(job)
+    return job
   }
 
   /** False when it is not waiting any more. */
   remove(job: Job): boolean {
-    return this.#laneOf(job).remove(job)
+    const lane = this.#lanes.get(job)
+    return this.#lanes.delete(job) && lane?.remove(job) === true
+  }
+
+  /** Puts the next jobs of this group behind those of groups that have failed less. */
+  recordFailure(group: string): void {
+    this.#failures.set(group, (this.#failures.get(group) ?? 0) + 1)
   }
 
   /** About how many would be served before this job, were it added now. */
-  aheadOf({ group, isPreferred }: Queued): number {
-    return isPreferred ? this.#preferred.aheadOf(group) : this.#preferred.size + this.#others.aheadOf(group)
+  aheadOf(job: Queued): number {
+    const ahead = this.#laneFor(job).aheadOf(job.group)
+    return this.#laneFor(job) === this.#preferred ? ahead : this.#preferred.size + ahead
   }
 
-  /** Makes room for a job: takes out one of a group that has more waiting than this one's. Undefined when none has. */
-  makeRoomFor({ group, isPreferred }: Queued): Job | undefined {
-    const last = this.#others.lastOfLongest() ?? (isPreferred ? this.#preferred.lastOfLongest() : undefined)
-    if (last === undefined) return undefined
-    const isOutranked = isPreferred && !last.isPreferred
-    const lane = this.#laneOf(last)
-    if (!isOutranked && lane.waitingOf(last.group) <= lane.waitingOf(group) + 1) return undefined
-    lane.remove(last)
-    return last
+  /** Makes room for a job: takes out one whose turn is later. Undefined when there is none. */
+  makeRoomFor(job: Queued): Job | undefined {
+    const lane = this.#laneFor(job)
+    const outranked = lane === this.#preferred ? this.#others.last() : undefined
+    const last = outranked ?? lane.last()
+    if (last === undefined || (outranked === undefined && last.turn <= lane.turnOf(job.group))) return undefined
+    this.remove(last.job)
+    return last.job
   }
 
-  #laneOf({ isPreferred }: Queued): Lane<Job> {
-    return isPreferred ? this.#preferred : this.#others
+  #laneFor({ group, isPreferred }: Queued): Lane<Job> {
+    const hasPlace = this.#preferred.size < this.#maxPreferred && this.#preferred.waitingOf(group) < PREFERRED_PER_GROUP
+    return isPreferred && hasPlace ? this.#preferred : this.#others
   }
 }

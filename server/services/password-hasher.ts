@@ -26,7 +26,7 @@ export interface PasswordHasherOptions {
   readonly workers?: number
   readonly maxWaiting?: number
   readonly maxWaitMs?: number
-  readonly clock?: Pick<Clock, 'monotonic'>
+  readonly clock?: Pick<Clock, 'monotonic' | 'schedule'>
 }
 
 const MAX_WAITING = 50
@@ -50,8 +50,8 @@ const busy = () => new ServiceError('sign_in_busy', 'Too many people are signing
  */
 export class WorkerPasswordHasher implements PasswordHasher {
   readonly #limits: { readonly workers: number; readonly maxWaiting: number; readonly maxWaitMs: number }
-  readonly #clock: Pick<Clock, 'monotonic'>
-  readonly #queue = new FairQueue<Job>()
+  readonly #clock: Pick<Clock, 'monotonic' | 'schedule'>
+  readonly #queue: FairQueue<Job>
   readonly #idle: Worker[] = []
   readonly #running = new Map<Worker, { readonly job: Job; readonly since: number | undefined }>()
   #meanMs = FIRST_MEAN_MS
@@ -61,6 +61,7 @@ export class WorkerPasswordHasher implements PasswordHasher {
     const { workers = workersFor(availableParallelism()), maxWaiting = MAX_WAITING, maxWaitMs = MAX_WAIT_MS } = options
     this.#limits = { workers, maxWaiting, maxWaitMs }
     this.#clock = options.clock ?? systemClock
+    this.#queue = new FairQueue({ clock: this.#clock, maxWaiting })
   }
 
   async hash(password: string, caller: HashingCaller): Promise<string> {
@@ -68,7 +69,9 @@ export class WorkerPasswordHasher implements PasswordHasher {
   }
 
   async verify(password: string, hash: string, caller: HashingCaller): Promise<boolean> {
-    return (await this.#run({ kind: 'verify', password, hash }, caller)) as boolean
+    const matches = (await this.#run({ kind: 'verify', password, hash }, caller)) as boolean
+    if (!matches) this.#queue.recordFailure(caller.group)
+    return matches
   }
 
   /** What waits is refused; what runs is given up. */
@@ -86,8 +89,15 @@ export class WorkerPasswordHasher implements PasswordHasher {
     const leave = (): void => {
       if (this.#queue.remove(job)) reject(signal?.reason)
     }
+    // What was expected of the queue is a mean: hashes may take longer, and who is preferred may come later.
+    const timer = this.#clock.schedule(this.#limits.maxWaitMs, () => {
+      if (this.#queue.remove(job)) reject(busy())
+    })
     signal?.addEventListener('abort', leave, { once: true })
-    return promise.finally(() => signal?.removeEventListener('abort', leave))
+    return promise.finally(() => {
+      timer[Symbol.dispose]()
+      signal?.removeEventListener('abort', leave)
+    })
   }
 
   #enqueue(job: Job): void {
