@@ -19,6 +19,7 @@ import { createLogger } from '#server/http/logger.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { createSignInGuard } from '#server/http/sign-in/create-sign-in-guard.ts'
+import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createEventBuilder } from '#server/services/event-builder.ts'
@@ -60,6 +61,7 @@ async function listen(server: Server, { host, port }: Config): Promise<string> {
 interface Application {
   readonly app: RequestListener
   readonly drain: Drain
+  readonly guard: Pick<SignInGuard, 'release'>
   warm(): Promise<WarmReport>
   /** In reverse order of use: services finish what they do, events are sent, connections close. */
   stop(deadlineMs: number): Promise<StopReport>
@@ -114,6 +116,7 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
       config,
     ),
     drain,
+    guard,
     warm: () => optimizations.warm(warmingPlan),
     async stop(deadlineMs) {
       const stopsAt = performance.now() + deadlineMs
@@ -135,6 +138,7 @@ async function stop(application: Application, http: HttpServer, { config, logger
   const { graceMs, timeoutMs } = config.drain
   const stopsAt = performance.now() + timeoutMs
   logger.info({ signal }, 'stopping')
+  application.guard.release()
   const outcome = await application.drain.finish(http, {
     graceMs,
     timeoutMs: timeoutMs * REQUESTS_SHARE,

@@ -14,8 +14,8 @@ export interface SignedInUser {
 
 /** From where somebody signs in. */
 export interface SignInOrigin {
-  /** Addresses take turns. */
-  readonly address: string
+  /** Groups take turns. */
+  readonly group: string
   /** This name has signed in from this address before, and goes first. */
   readonly isKnown: boolean
   readonly signal?: AbortSignal | undefined
@@ -56,7 +56,7 @@ export function createSignInService({
   const nobody = createHashOfNobody()
 
   return {
-    async signIn(name, password, { address: group, isKnown: isPreferred, signal }) {
+    async signIn(name, password, { group, isKnown: isPreferred, signal }) {
       const [account] = await statements.execute<Account>(ACCOUNT, [name])
       const matches = await hasher.verify(password, account?.passwordHash ?? nobody, { group, isPreferred, signal })
       if (account === undefined || !matches) {

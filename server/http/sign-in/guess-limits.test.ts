@@ -134,3 +134,17 @@ test('a limit that is not set allows everything and is not listed', async () => 
   expect(await guessWrong(limits, 200, () => ['ada', '192.0.2.1'])).toBe(200)
   expect(limits.limiters).toEqual([])
 })
+
+test('who is known takes turns by themselves, and everybody else with their address', async () => {
+  const { limits } = rig()
+  await signIn(limits, 'ada', '192.0.2.1')
+  await signIn(limits, 'grace', '192.0.2.1')
+  const groupOf = async (name: string, address: string) => {
+    const guess = await limits.take(name, address)
+    return guess.isAllowed ? guess.group : undefined
+  }
+  const groups = [await groupOf('ada', '192.0.2.1'), await groupOf('grace', '192.0.2.1'), '192.0.2.1']
+  expect(new Set(groups).size).toBe(3)
+  expect(await groupOf('ada', '192.0.2.2')).toBe('192.0.2.2')
+  expect(await groupOf('alan', '192.0.2.1')).toBe('192.0.2.1')
+})

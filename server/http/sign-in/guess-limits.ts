@@ -23,6 +23,8 @@ export interface AllowedGuess {
   readonly isAllowed: true
   /** The name has signed in from this address before. */
   readonly isKnown: boolean
+  /** Who takes turns: whoever is known by themselves, so that no neighbour stands in their way; others by address. */
+  readonly group: string
   succeeded(): Promise<void>
   /** No password was checked. */
   notMade(): Promise<void>
@@ -84,6 +86,7 @@ export class GuessLimits {
     return {
       isAllowed: true,
       isKnown,
+      group: isKnown ? pair : address,
       succeeded: async () => {
         await Promise.all([giveBackAll(attempts), this.#deps.known.remember(pair)])
       },

@@ -5,11 +5,12 @@ const HOLD_MS = 1_000
 
 /**
  * Answers refusals late: a client that asks again without a pause would otherwise keep the process busy with refusals.
- * At most so many wait at once; what is more is answered right away, because each that waits holds memory.
+ * At most so many wait at once, because each that waits holds memory.
  */
 export class HeldRefusals {
   readonly #clock: Pick<Clock, 'sleep'>
   readonly #maxHeld: number
+  readonly #released = new AbortController()
   #held = 0
 
   constructor(clock: Pick<Clock, 'sleep'>, maxHeld = MAX_HELD) {
@@ -17,14 +18,24 @@ export class HeldRefusals {
     this.#maxHeld = maxHeld
   }
 
-  /** Resolves when the refusal may be answered, and at once when nobody waits for it any more. */
-  async hold(signal: AbortSignal): Promise<void> {
-    if (this.#held >= this.#maxHeld) return
+  /**
+   * Resolves when the refusal may be answered, and at once when nobody waits for it any more. False where there was no
+   * room to hold it: then its connection should end with the answer, so that the next try costs the client a new one.
+   */
+  async hold(signal: AbortSignal): Promise<boolean> {
+    if (this.#released.signal.aborted) return true
+    if (this.#held >= this.#maxHeld) return false
     this.#held += 1
     try {
-      await this.#clock.sleep(HOLD_MS, signal).catch(() => undefined)
+      await this.#clock.sleep(HOLD_MS, AbortSignal.any([signal, this.#released.signal])).catch(() => undefined)
     } finally {
       this.#held -= 1
     }
+    return true
+  }
+
+  /** Answers all that are held, and holds no more: a process that stops does not wait for them. */
+  release(): void {
+    this.#released.abort()
   }
 }

@@ -15,18 +15,20 @@ export interface GuardedSignIn {
   readonly check: (origin: SignInOrigin) => Promise<SignedInUser>
 }
 
+type Guesses = Pick<GuessLimits, 'take' | 'limiters'>
+
 const codeOf = (error: unknown): string | undefined => (error instanceof AppError ? error.code : undefined)
 
 /** Stands in front of sign-in: counts wrong passwords, and slows down whoever is refused. */
 export class SignInGuard {
-  readonly #guesses: GuessLimits
-  readonly #clock: Pick<Clock, 'monotonic' | 'sleep'>
+  readonly #guesses: Guesses
+  readonly #clock: Pick<Clock, 'monotonic'>
   readonly #refusals: HeldRefusals
 
-  constructor(guesses: GuessLimits, clock: Pick<Clock, 'monotonic' | 'sleep'> = systemClock) {
+  constructor(guesses: Guesses, clock: Pick<Clock, 'monotonic' | 'sleep'> = systemClock, maxHeld?: number) {
     this.#guesses = guesses
     this.#clock = clock
-    this.#refusals = new HeldRefusals(clock)
+    this.#refusals = new HeldRefusals(clock, maxHeld)
   }
 
   get limiters(): GuessLimits['limiters'] {
@@ -38,19 +40,29 @@ export class SignInGuard {
     const guess = await this.#guesses.take(name, address)
     if (!guess.isAllowed) {
       const availableAt = this.#clock.monotonic() + guess.retryAfterMs
-      await this.#refusals.hold(signal)
+      await this.#holdRefusal(response)
       const remainingMs = availableAt - this.#clock.monotonic()
       if (!response.headersSent) response.setHeader('retry-after', Math.max(1, Math.ceil(remainingMs / 1_000)))
       throw new HttpError(429, 'rate_limited', 'Too many wrong passwords: wait before the next try.')
     }
     try {
-      const user = await check({ address, isKnown: guess.isKnown, signal })
+      const user = await check({ group: guess.group, isKnown: guess.isKnown, signal })
       await guess.succeeded()
       return user
     } catch (error) {
       if (codeOf(error) !== 'invalid_credentials') await guess.notMade()
-      if (codeOf(error) === 'sign_in_busy') await this.#refusals.hold(signal)
+      if (codeOf(error) === 'sign_in_busy') await this.#holdRefusal(response)
       throw error
     }
+  }
+
+  /** Of a process that stops: what is refused is answered at once. */
+  release(): void {
+    this.#refusals.release()
+  }
+
+  async #holdRefusal(response: Response): Promise<void> {
+    const isHeld = await this.#refusals.hold(contextOf(response).signal)
+    if (!isHeld && !response.headersSent) response.setHeader('connection', 'close')
   }
 }
