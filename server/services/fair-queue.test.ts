@@ -37,6 +37,10 @@ test('how many are ahead is what the turns say', () => {
   expect(queue.aheadOf(job('b2'))).toBe(4)
   expect(queue.aheadOf(job('a4'))).toBe(5)
   expect(queue.aheadOf(job('p2', true))).toBe(1)
+  // Of many who are preferred, three go before each of the others.
+  for (const id of ['q1', 'r1', 's1', 't1']) queue.push(job(id, true))
+  expect(queueOf(...['p1', 'q1', 'r1', 's1', 't1'].map((id) => job(id, true))).aheadOf(job('a1'))).toBe(3)
+  expect(queue.aheadOf(job('c1'))).toBe(2 + 5)
 })
 
 test('what is removed is not served, once', () => {
@@ -55,16 +59,15 @@ test('room is made by the job whose turn is last, never by one whose turn is no 
   expect(drain(queue)).toEqual(['a1', 'b1'])
 })
 
-test('of one who is known, two go first; what is more takes its turn among the others', () => {
-  const preferred = ['p1', 'p2', 'p3', 'p4'].map((id) => job(id, true))
-  expect(drain(queueOf(job('a1'), ...preferred, job('b1')))).toEqual(['p1', 'p2', 'a1', 'p3', 'b1', 'p4'])
-})
-
 test('those who are known have half of the places and no more: the others are not put out for them', () => {
   const queue = new FairQueue<Job>({ clock: new ManualClock(), maxWaiting: 4 })
   for (const one of [job('a1'), job('b1'), job('p1', true), job('q1', true)]) queue.push(one)
+  expect(queue.hasRoomFor(job('r1', true))).toBe(false)
   expect(queue.makeRoomFor(job('r1', true))).toBeUndefined()
   expect(drain(queue)).toEqual(['p1', 'q1', 'a1', 'b1'])
+  for (const one of [job('p1', true), job('p2', true)]) queue.push(one)
+  expect([queue.hasRoomFor(job('q1', true)), queue.hasRoomFor(job('a1'))]).toEqual([false, true])
+  expect(queue.makeRoomFor(job('q1', true))?.id).toBe('p2')
 })
 
 test('who has failed goes behind who has not, gives way to them, and is forgiven after a minute', async () => {

@@ -4,7 +4,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 export interface Queued {
   /** Whom the job belongs to: groups take turns. */
   readonly group: string
-  /** Goes before all jobs that are not preferred, as long as its group has few of them waiting. */
+  /** Goes before all jobs that are not preferred. */
   readonly isPreferred: boolean
 }
 
@@ -16,8 +16,6 @@ export interface FairQueueOptions {
 
 /** Others get a turn after so many preferred ones in a row: preference is no monopoly. */
 const PREFERRED_IN_A_ROW = 3
-/** Nobody who is known has more than one or two devices that sign in at the same moment. */
-const PREFERRED_PER_GROUP = 2
 /** A failure is remembered for so long, of so many groups. */
 const REMEMBER_MS = 60_000
 const MAX_REMEMBERED = 10_000
@@ -104,12 +102,13 @@ class Lane<Job extends Queued> {
 export class FairQueue<Job extends Queued> {
   readonly #preferred: Lane<Job>
   readonly #others: Lane<Job>
-  readonly #lanes = new Map<Job, Lane<Job>>()
   readonly #failures: LRUCache<string, number>
+  readonly #maxWaiting: number
   readonly #maxPreferred: number
   #preferredInARow = 0
 
   constructor({ clock, maxWaiting }: FairQueueOptions) {
+    this.#maxWaiting = maxWaiting
     this.#maxPreferred = Math.ceil(maxWaiting / 2)
     this.#failures = new LRUCache({
       max: MAX_REMEMBERED,
@@ -128,24 +127,19 @@ export class FairQueue<Job extends Queued> {
   }
 
   push(job: Job): void {
-    const lane = this.#laneFor(job)
-    this.#lanes.set(job, lane)
-    lane.push(job)
+    this.#laneOf(job).push(job)
   }
 
   shift(): Job | undefined {
     const isTurnOfOthers = this.#preferredInARow >= PREFERRED_IN_A_ROW && this.#others.size > 0
     const preferred = isTurnOfOthers ? undefined : this.#preferred.shift()
     this.#preferredInARow = preferred === undefined ? 0 : this.#preferredInARow + 1
-    const job = preferred ?? this.#others.shift()
-    if (job !== undefined) this.#lanes.delete(job)
-    return job
+    return preferred ?? this.#others.shift()
   }
 
   /** False when it is not waiting any more. */
   remove(job: Job): boolean {
-    const lane = this.#lanes.get(job)
-    return this.#lanes.delete(job) && lane?.remove(job) === true
+    return this.#laneOf(job).remove(job)
   }
 
   /** Puts the next jobs of this group behind those of groups that have failed less. */
@@ -154,23 +148,31 @@ export class FairQueue<Job extends Queued> {
   }
 
   /** About how many would be served before this job, were it added now. */
-  aheadOf(job: Queued): number {
-    const ahead = this.#laneFor(job).aheadOf(job.group)
-    return this.#laneFor(job) === this.#preferred ? ahead : this.#preferred.size + ahead
+  aheadOf({ group, isPreferred }: Queued): number {
+    if (isPreferred) return this.#preferred.aheadOf(group)
+    const others = this.#others.aheadOf(group)
+    return others + Math.min(this.#preferred.size, PREFERRED_IN_A_ROW * (others + 1))
+  }
+
+  hasRoomFor({ isPreferred }: Queued): boolean {
+    return this.size < this.#maxWaiting && !(isPreferred && this.#isPreferredFull)
   }
 
   /** Makes room for a job: takes out one whose turn is later. Undefined when there is none. */
-  makeRoomFor(job: Queued): Job | undefined {
-    const lane = this.#laneFor(job)
-    const outranked = lane === this.#preferred ? this.#others.last() : undefined
-    const last = outranked ?? lane.last()
-    if (last === undefined || (outranked === undefined && last.turn <= lane.turnOf(job.group))) return undefined
-    this.remove(last.job)
-    return last.job
+  makeRoomFor({ group, isPreferred }: Queued): Job | undefined {
+    const outranked = isPreferred && !this.#isPreferredFull ? this.#others.last()?.job : undefined
+    const lane = isPreferred ? this.#preferred : this.#others
+    const last = lane.last()
+    const job = outranked ?? (last !== undefined && last.turn > lane.turnOf(group) ? last.job : undefined)
+    if (job !== undefined) this.remove(job)
+    return job
   }
 
-  #laneFor({ group, isPreferred }: Queued): Lane<Job> {
-    const hasPlace = this.#preferred.size < this.#maxPreferred && this.#preferred.waitingOf(group) < PREFERRED_PER_GROUP
-    return isPreferred && hasPlace ? this.#preferred : this.#others
+  get #isPreferredFull(): boolean {
+    return this.#preferred.size >= this.#maxPreferred
+  }
+
+  #laneOf({ isPreferred }: Queued): Lane<Job> {
+    return isPreferred ? this.#preferred : this.#others
   }
 }

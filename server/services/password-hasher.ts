@@ -49,7 +49,7 @@ const busy = () => new ServiceError('sign_in_busy', 'Too many people are signing
  * front is bounded and fair. Threads start when they are first needed.
  */
 export class WorkerPasswordHasher implements PasswordHasher {
-  readonly #limits: { readonly workers: number; readonly maxWaiting: number; readonly maxWaitMs: number }
+  readonly #limits: { readonly workers: number; readonly maxWaitMs: number }
   readonly #clock: Pick<Clock, 'monotonic' | 'schedule'>
   readonly #queue: FairQueue<Job>
   readonly #idle: Worker[] = []
@@ -59,7 +59,7 @@ export class WorkerPasswordHasher implements PasswordHasher {
 
   constructor(options: PasswordHasherOptions = {}) {
     const { workers = workersFor(availableParallelism()), maxWaiting = MAX_WAITING, maxWaitMs = MAX_WAIT_MS } = options
-    this.#limits = { workers, maxWaiting, maxWaitMs }
+    this.#limits = { workers, maxWaitMs }
     this.#clock = options.clock ?? systemClock
     this.#queue = new FairQueue({ clock: this.#clock, maxWaiting })
   }
@@ -101,13 +101,13 @@ export class WorkerPasswordHasher implements PasswordHasher {
   }
 
   #enqueue(job: Job): void {
-    const { workers, maxWaiting, maxWaitMs } = this.#limits
+    const { workers, maxWaitMs } = this.#limits
     if (this.#isStopped) throw busy()
     if (this.#running.size >= workers) {
       // Those that run are half done on average.
       const expectedMs = (this.#queue.aheadOf(job) / workers + 0.5) * this.#meanMs
       if (expectedMs > maxWaitMs) throw busy()
-      if (this.#queue.size >= maxWaiting) {
+      if (!this.#queue.hasRoomFor(job)) {
         const displaced = this.#queue.makeRoomFor(job)
         if (displaced === undefined) throw busy()
         displaced.reject(busy())
