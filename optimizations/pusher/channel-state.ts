@@ -127,10 +127,13 @@ export class HttpChannelState implements ChannelState {
     if (!webhook.isValid()) return false
     const ageMs = this.#clock.now() - webhook.getTime().getTime()
     if (!(Math.abs(ageMs) <= MAX_WEBHOOK_AGE_MS)) return false
+    const events: unknown = webhook.getEvents()
+    // The signature says who sent it, and not what it is.
+    if (!Array.isArray(events) || !events.every(isObject)) return false
     const digest = createHash('sha256').update(rawBody).digest('base64url')
     const acceptedForMs = Math.ceil(MAX_WEBHOOK_AGE_MS - ageMs) + CLOCK_SLACK_MS
     if (!(await this.#webhooks.claim(`${this.#app.appId}:${digest}`, acceptedForMs))) return true
-    for (const event of distinct(webhook.getEvents())) this.#apply(event)
+    for (const event of distinct(events)) this.#apply(event)
     return true
   }
 
@@ -177,6 +180,8 @@ export class HttpChannelState implements ChannelState {
     return answer
   }
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** What is said twice in one webhook, at its one time, was said once. In whatever order its members stand. */
 function distinct(events: readonly object[]): Iterable<WebhookEvent> {

@@ -5,6 +5,12 @@ import type { Socket } from 'node:net'
 const LINGER_MS = 500
 
 /**
+ * As many requests may wait on one connection: more than any client sends before it has a reply. Each costs its sender
+ * some bytes, and the server much more.
+ */
+const MOST_WAITING = 100
+
+/**
  * busy: a request is not answered yet. begun: bytes came that are no whole head yet. idle: nothing is asked, and
  * closing it takes nothing from anybody. closing: our last word is said.
  */
@@ -16,6 +22,8 @@ export class HttpConnection {
   readonly #open = new Map<ServerResponse, IncomingMessage>()
   /** How many of the bytes that were read belong to requests that have been answered. */
   #bytesAnswered = 0
+  /** What is handled when the reply before is out. */
+  readonly #waiting: (() => void)[] = []
   #lastRequest: IncomingMessage | undefined
   #isClosing = false
 
@@ -43,13 +51,20 @@ export class HttpConnection {
     return [...this.#open.keys()]
   }
 
-  begin(request: IncomingMessage, response: ServerResponse): void {
+  /**
+   * `handle` is called when the replies before this one are out (RFC 9112, 9.3.2): who reads no replies makes the server
+   * hold one of them, and not as many as fit into a segment.
+   */
+  begin(request: IncomingMessage, response: ServerResponse, handle: () => void): void {
     this.#lastRequest = request
     this.#open.set(response, request)
     response.once('close', () => {
       this.#open.delete(response)
       this.#bytesAnswered = this.bytesRead
+      if (!this.#socket.destroyed) this.#waiting.shift()?.()
     })
+    if (this.#open.size === 1) handle()
+    else if (this.#waiting.push(handle) > MOST_WAITING) this.destroy()
   }
 
   /** The last bytes of this connection. What arrives afterwards is not executed: nobody could be told of it. */

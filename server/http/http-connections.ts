@@ -47,8 +47,10 @@ export class HttpConnections {
       connection.endWith(rawProblem(new HttpError(400, 'bad_request', 'The target of the request is none.')))
       return
     }
-    connection.begin(request, response)
-    if (this.#held === undefined) this.#listener(request, response)
-    else this.#held.push(() => this.#listener(request, response))
+    const handle = (): void => this.#listener(request, response)
+    connection.begin(request, response, () => {
+      if (this.#held === undefined) handle()
+      else this.#held.push(handle)
+    })
   }
 }

@@ -30,6 +30,8 @@ const authorize = defineOperation({
     z.strictObject({ socket_id: SocketId, channel_name: ChannelName }),
     z.strictObject({ socket_id: SocketId, channel_names: z.array(ChannelName).min(1).max(MAX_CHANNELS_PER_REQUEST) }),
   ]),
+  // As many names as there may be, at their longest and as a form.
+  maxBodyBytes: 65_536,
   reply: z.union([
     Signed,
     z

@@ -35,7 +35,7 @@ test('every path that answers without a token is on the list of open paths', asy
     limits: {},
     guard: anything,
   }
-  const surface = createSurface(deps, { pusher: {}, inspection: {} } as AppOptions, anything)
+  const surface = createSurface(deps, { bodyLimitBytes: 1_024, pusher: {}, inspection: {} } as AppOptions, anything)
   const served = Object.entries(surface).flatMap(([at, api]) =>
     api.openPaths.map((path) => `${at === '/' ? '' : at}${path}`),
   )
