@@ -26,6 +26,21 @@ async function waitingEvents(databaseUrl: string): Promise<number> {
   return rows[0]?.n ?? -1
 }
 
+/** Progress, each with an event, while Pusher takes none. Answers how to bring Pusher back. */
+async function writeWithoutPusher(breakable: BreakableApp, server: ServerProcess): Promise<() => Promise<void>> {
+  const [reporter] = several
+  if (reporter === undefined) throw new RangeError('nobody reports')
+  const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
+  breakable.pusherLink.reset()
+  const client = await breakable.clientOf(server, reporter.username)
+  for (let timeSpentSec = 1; timeSpentSec <= 20; timeSpentSec += 1) {
+    const { status } = await client.put(`/api/v1/lessons/${reporter.lessonId}/progress`, { percent: 5, timeSpentSec })
+    expect(status).toBe(200)
+  }
+  expect(await waitingEvents(breakable.databaseUrl)).toBeGreaterThan(0)
+  return () => gone.end()
+}
+
 interface Tally {
   answered: number
   refused: number
@@ -200,7 +215,7 @@ test('with uploads and statements that never end, and Pusher gone, a stop still 
   const token = breakable.tokenOf(teacher)
   const locker = new Client(breakable.databaseUrl)
   await locker.connect()
-  const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
+  const bringPusherBack = await writeWithoutPusher(breakable, server)
   using writing = await RawConnection.open(server.url)
   using stuck = await RawConnection.open(server.url)
   try {
@@ -225,8 +240,27 @@ test('with uploads and statements that never end, and Pusher gone, a stop still 
   } finally {
     await locker.query('rollback')
     await locker.end()
-    await gone.end()
+    await bringPusherBack()
   }
   const executed = await query(breakable.databaseUrl, `select name from school_classes where name like 'ten-seconds-%'`)
   expect(executed).toEqual([])
+})
+
+test('an upload that never ends keeps no event that waited from being sent before the process ends', async ({
+  breakable,
+}) => {
+  test.setTimeout(60_000)
+  await using server = await breakable.startServer({ DRAIN_GRACE_MS: '500' })
+  const token = breakable.tokenOf(teacher)
+  const bringPusherBack = await writeWithoutPusher(breakable, server)
+  using stuck = await RawConnection.open(server.url)
+  stuck.send(createClassRequest('events-stuck', token).slice(0, -10))
+  server.kill('SIGTERM')
+  await expect.poll(() => loggedAt(server, 'listener closed')).not.toBeNaN()
+  await bringPusherBack()
+  expect(await server.exited).toBe(0)
+  expect(await waitingEvents(breakable.databaseUrl)).toBe(0)
+  expect(await stuck.ended).toBe('closed')
+  expect(codesOf(stuck)).toEqual(['shutting_down'])
+  expect(server.output()).toContain('"outcome":"cut off"')
 })

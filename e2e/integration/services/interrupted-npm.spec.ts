@@ -116,6 +116,23 @@ for (const [what, args] of [
   })
 }
 
+test('what does not heed the signal is killed soon after', async ({ npm }) => {
+  const entry = join(npm.directory, 'stubborn.ts')
+  const stubborn = `
+    import { endWithNpm } from '#fixtures/services/process/end-with-npm.ts'
+    process.on('SIGTERM', () => console.log('HEARD'))
+    setInterval(() => {}, 1_000)
+    await endWithNpm()
+    console.log('STARTED')`
+  await writeFile(entry, stubborn)
+  const run = npm.run(['exec', '--', 'node', entry])
+  await run.says('STARTED')
+  const pids = run.tree()
+  run.process.kill('SIGKILL')
+  await expect.poll(() => run.output).toContain('HEARD')
+  await expect.poll(() => whatRuns(pids), { timeout: 15_000 }).toEqual([])
+})
+
 test('a benchmark whose npm is killed outright leaves neither services nor load', async ({ npm }) => {
   const run = npm.run(['run', 'bench', '--', 'cache', '--quick'])
   const isUp = async (): Promise<boolean> =>
