@@ -182,6 +182,7 @@ for (const one of ROWS) {
     app,
     redis,
   }) => {
+    test.setTimeout(120_000)
     const statuses: Record<string, number> = {}
     for (const [name, username] of ACTORS) {
       await redis.reset()
