@@ -87,6 +87,22 @@ for (const [file, specifier] of [
   })
 }
 
+for (const [what, code] of [
+  ['getOrSet', 'export const kept = (cache: { getOrSet(key: string): string }): string => cache.getOrSet("a")\n'],
+  ['cached', 'export const kept = (cache: { cached(key: string): string }): string => cache.cached("a")\n'],
+  [
+    'getOrSet, taken out of the cache',
+    'export function kept(cache: { getOrSet(key: string): string }): string {\n  const { getOrSet } = cache\n  return getOrSet("a")\n}\n',
+  ],
+] as const) {
+  test(`a service may not call ${what}, which readings.ts may`, async () => {
+    const { passed, output } = await lint('server/services/planted.ts', code)
+    expect(output).toContain('no-restricted-properties')
+    expect(passed).toBe(false)
+    expect((await lint('server/services/readings.ts', code)).output).not.toContain('no-restricted-properties')
+  })
+}
+
 test('the environment is read in three places only', async () => {
   const reading = "export const home = process.env['HOME']\n"
   for (const file of ['server/app.ts', 'optimizations/cache/planted.ts', 'fixtures/playwright/planted.ts']) {
