@@ -28,8 +28,21 @@ export function parseParams<T>(schema: z.ZodType<T>, request: Request): T {
   return parse(schema, request.params, 'path')
 }
 
+/** Whether every `%` begins the UTF-8 of something (RFC 3986, 2.1). Node puts U+FFFD in the place of what is none. */
+function isDecodable(url: string): boolean {
+  try {
+    decodeURIComponent(url.slice(url.indexOf('?') + 1))
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** The query as `schema` reads it. Throws a 400 that lists every fault. */
 export function parseQuery<T>(schema: z.ZodType<T>, request: Request): T {
+  if (request.url.includes('?') && !isDecodable(request.url)) {
+    throw new HttpError(400, 'invalid_request', 'The query cannot be decoded: a % stands for no UTF-8.')
+  }
   return parse(schema, request.query, 'query')
 }
 

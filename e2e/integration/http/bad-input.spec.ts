@@ -39,6 +39,13 @@ const signedIn: readonly Case[] = [
     status: 400,
     code: 'bad_request',
   },
+  ...['%ff', '%', '%zz', '%E0%A4%A', 'a%ed%a0%80'].map((search) => ({
+    what: `a query with ${search}, which cannot be decoded,`,
+    method: 'GET',
+    path: `/api/v1/content?search=${search}`,
+    status: 400,
+    code: 'invalid_request',
+  })),
   {
     what: 'an id of no lesson',
     method: 'GET',
