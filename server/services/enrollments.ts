@@ -19,8 +19,8 @@ export interface EnrollmentService {
 
 export interface EnrollmentDeps {
   readonly access: ClassAccess
-  /** Told after the commit whose memberships have changed. */
-  readonly onChange: (change: MembershipChange) => void
+  /** Told after the commit whose memberships have changed; the reply waits for it. */
+  readonly onChange: (change: MembershipChange) => Promise<void>
 }
 
 export interface MembershipChange {
@@ -52,9 +52,13 @@ async function lockClass({ em }: UnitOfWork, classId: string): Promise<LockedCla
   return found
 }
 
+/**
+ * Locked against an award until the commit: whoever adds experience to one of them afterwards finds the new enrolment,
+ * and ends the roster that shows it.
+ */
 async function requireStudents({ em }: UnitOfWork, studentIds: readonly string[]): Promise<void> {
   const rows = await em.execute<{ id: string }[]>(
-    `select id from users where id = any(?::uuid[]) and role = 'student' and is_active`,
+    `select id from users where id = any(?::uuid[]) and role = 'student' and is_active order by id for share`,
     [uuidArray(studentIds)],
   )
   const known = new Set(rows.map(({ id }) => id))
@@ -122,7 +126,7 @@ export function createEnrollmentService(
       // In one order for all: two requests that lock the channels of the same students cannot wait for each other.
       const asked = [...new Set(studentIds)].toSorted()
       const result = await optimizations.transaction((unit) => enrollIn(unit, classId, asked))
-      onChange({ classId, studentIds: result.enrolled, isDropped: false })
+      await onChange({ classId, studentIds: result.enrolled, isDropped: false })
       return result
     },
 
@@ -140,7 +144,7 @@ export function createEnrollmentService(
         await unit.publish(userChannel(studentId), 'enrollment.dropped', { classId, studentId, at: Date.now() })
       }
       await optimizations.transaction(work)
-      onChange({ classId, studentIds: [studentId], isDropped: true })
+      await onChange({ classId, studentIds: [studentId], isDropped: true })
     },
   }
 }

@@ -26,8 +26,10 @@ export interface Award {
 
 const AWARD = `
   update users set xp = xp + ?, level = 1 + (xp + ?) / ${XP_PER_LEVEL}, updated_at = now()
-  where id = ? returning display_name as "displayName",
-    array(select school_class_id from enrollments where student_id = users.id and status = 'active') as "classIds"`
+  where id = ? returning display_name as "displayName"`
+
+/** A statement of its own: one that waits for a lock does not see what was committed while it waited. */
+const CLASSES = `select school_class_id as id from enrollments where student_id = ? and status = 'active'`
 
 const EARNED = `
   select coalesce(sum(s.xp_awarded), 0)::int as "all",
@@ -41,7 +43,8 @@ const EARNED = `
  * until the commit, so that the sums of one student are taken one after another.
  */
 export async function awardExperience(em: EntityManager, { studentId, classId, xp, at }: Award): Promise<Earned> {
-  const awarded = await em.execute<Pick<Earned, 'displayName' | 'classIds'>>(AWARD, [xp, xp, studentId], 'get')
+  const { displayName } = await em.execute<Pick<Earned, 'displayName'>>(AWARD, [xp, xp, studentId], 'get')
+  const classes = await em.execute<{ id: string }[]>(CLASSES, [studentId])
   const starts = [periodStart('month', at.getTime()), periodStart('week', at.getTime())]
   const scores: (Board & { score: number })[] = []
   for (const board of [classId, null]) {
@@ -50,5 +53,5 @@ export async function awardExperience(em: EntityManager, { studentId, classId, x
       scores.push({ classId: board, period, score: sums[period] })
     }
   }
-  return { userId: studentId, ...awarded, classId, scores }
+  return { userId: studentId, displayName, classIds: classes.map(({ id }) => id), classId, scores }
 }

@@ -89,13 +89,13 @@ export function createServices(deps: ServicesDeps): Services {
     classes: createClassService(optimizations, { access, readings, replies }),
     enrollments: createEnrollmentService(optimizations, {
       access,
-      onChange: ({ classId, studentIds, isDropped }) => {
-        leaderboard.membersChanged(classId)
+      onChange: async ({ classId, studentIds, isDropped }) => {
         for (const id of studentIds) {
           channels.revoke(id)
           // What is subscribed to stays so until the connection ends: signed-in clients come back and are asked again.
           if (isDropped) tasks.run('realtime.terminate', () => publisher.channels.terminateConnections(id))
         }
+        await leaderboard.membersChanged(classId)
       },
     }),
     lessons,

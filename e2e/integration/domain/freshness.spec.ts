@@ -1,3 +1,4 @@
+import { Client } from 'pg'
 import { SchoolIndex } from '#fixtures/data/school-index.ts'
 import { seededSchool } from '#fixtures/data/seed.ts'
 import { endpointCalls } from '#fixtures/edges/endpoint-calls.ts'
@@ -89,4 +90,53 @@ test('once a write is answered, every reading that shows what it changed is what
     expect(there, `${what}, in another process`).toEqual(truth)
   }
   await seededDatabase.reset()
+})
+
+/** Holds what an event to the channel waits for, and with it the transaction that publishes it. */
+async function holdChannel(databaseUrl: string, channel: string) {
+  const client = new Client(databaseUrl)
+  await client.connect()
+  await client.query('begin')
+  await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`hotpath_outbox:${channel}`])
+  return { [Symbol.asyncDispose]: () => client.end() }
+}
+
+test('a roster that somebody joined while they earned experience elsewhere shows what they earned', async ({
+  app,
+  sql,
+  seededDatabase,
+}) => {
+  const student = 'student3'
+  const { id: earnsIn } = school.classOf(student)
+  const owner = school.teacherOf(earnsIn)
+  const { id: assessmentId } = school.assessment(earnsIn, 'published')
+  const answers = school
+    .questions(assessmentId)
+    .map((row) => ({ questionId: row.id, answer: row.correctAnswer ?? 'So.' }))
+  const other = school.school.users.find(({ role, username }) => role === 'teacher' && username !== owner)
+  const [client, coach] = await Promise.all([app.signIn(student), app.signIn(other?.username ?? '')])
+  const made = await coach.post('/api/v1/classes', { name: 'Rowing', subject: 'Games', gradeLevel: 6 })
+  const joined = `/api/v1/classes/${made.body['id'] as string}`
+  const waiting = async () =>
+    (await sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length
+  let submitted
+  let enrolled
+  {
+    await using _held = await holdChannel(seededDatabase.url, `private-user-${school.userId(owner)}`)
+    submitted = client.post(`/api/v1/assessments/${assessmentId}/submissions`, { answers })
+    await expect.poll(waiting).toBe(1)
+    let isAnswered = false
+    enrolled = coach.post(`${joined}/enrollments`, { studentId: school.userId(student) }).then(async ({ status }) => {
+      await coach.get(`${joined}/students`)
+      isAnswered = true
+      return status
+    })
+    // Either it waits for the award, or it is done before it.
+    await expect.poll(async () => isAnswered || (await waiting()) > 1).toBe(true)
+  }
+  const { status, body } = await submitted
+  expect([status, await enrolled]).toEqual([201, 200])
+  expect(body['xpAwarded']).toBeGreaterThan(0)
+  const [truth] = await sql('select xp from users where id = $1', [school.userId(student)])
+  expect((await coach.get(`${joined}/students`)).body['students']).toMatchObject([truth])
 })

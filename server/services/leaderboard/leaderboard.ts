@@ -22,8 +22,8 @@ export interface Leaderboard extends AsyncDisposable {
   view(viewer: Viewer, board: Board): Promise<LeaderboardView>
   /** After the commit. Brings the rankings up to date and tells the class, at most once a second. Never rejects. */
   earned(earned: Earned): Promise<void>
-  /** After the commit: who is in the class has changed. */
-  membersChanged(classId: string): void
+  /** After the commit: who is in the class has changed. Once it resolves nobody sees the old ranking. Never rejects. */
+  membersChanged(classId: string): Promise<void>
 }
 
 export interface LeaderboardDeps {
@@ -103,7 +103,8 @@ export function createLeaderboard(deps: LeaderboardDeps): Leaderboard {
     if (version === null) return load(board, name, version)
     const key = `${name} ${version}`
     const known = loading.get(key)
-    if (known !== undefined) return known
+    // It belongs to the request that began it, and may end with it: whoever waited for it then asks for themselves.
+    if (known !== undefined) return known.catch(() => load(board, name, version))
     const began = load(board, name, version).finally(() => loading.delete(key))
     loading.set(key, began)
     return began
@@ -152,10 +153,11 @@ export function createLeaderboard(deps: LeaderboardDeps): Leaderboard {
       tasks.run('leaderboard.announce', () => announce(classId))
     },
 
-    membersChanged(classId) {
+    async membersChanged(classId) {
       if (store === null) return
       const names = PERIODS.map((period) => boardName({ classId, period }, clock.now()))
-      tasks.run('leaderboard.forget', () => Promise.allSettled(names.map((name) => store.forget(name))))
+      // What is not forgotten is outdated for as long as it is kept, which is a minute.
+      await Promise.allSettled(names.map((name) => store.forget(name)))
     },
 
     async [Symbol.asyncDispose]() {
