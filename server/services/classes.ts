@@ -186,7 +186,11 @@ export function createClassService(
       await access.requireManager(viewer, classId)
       const work = async (unit: UnitOfWork): Promise<ClassView> => {
         // The lock is the one that enrolments take: nobody is enrolled while the capacity shrinks.
-        const found = await unit.em.findOne(SchoolClass, classId, { lockMode: LockMode.PESSIMISTIC_WRITE })
+        // Without the moments: PostgreSQL has some that no Date holds.
+        const found = await unit.em.findOne(SchoolClass, classId, {
+          lockMode: LockMode.PESSIMISTIC_WRITE,
+          exclude: ['createdAt', 'updatedAt'],
+        })
         if (found === null) throw notFound('class')
         if (found.version !== version) {
           throw new ServiceError('conflict', `The class has changed: its version is ${found.version}.`)
@@ -198,9 +202,11 @@ export function createClassService(
           if (viewer.role !== 'admin') throw new ServiceError('forbidden', 'Only an admin gives a class to a teacher.')
           await requireTeacher(unit.em, teacherId)
           unit.invalidate(cacheTags.belonging(teacherId))
-          found.teacher = unit.em.getReference(User, teacherId, { wrapped: true })
         }
-        unit.em.assign(found, fields as EntityData<SchoolClass>)
+        unit.em.assign(found, {
+          ...fields,
+          ...(teacherId === undefined ? {} : { teacher: teacherId }),
+        } as EntityData<SchoolClass>)
         await unit.em.flush()
         const view = await viewIn(unit.em, classId)
         await announce(unit, view)

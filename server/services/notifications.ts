@@ -20,10 +20,17 @@ export interface NotificationService {
   markRead(viewer: Viewer, ids: readonly string[] | 'all'): Promise<{ marked: number }>
 }
 
+/** With all microseconds, and in one form whatever the DateStyle of the session; infinity has none but its name. */
+const POSITION = `
+    case when not isfinite(created_at) then created_at::text
+      when extract(year from created_at at time zone 'UTC') < 0
+        then to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US BC')
+      else to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') end`
+
 const LIST = 'notifications'
 const LIST_SQL = `
   select id, title, message, kind, data, read_at as "readAt", created_at as "createdAt",
-    (created_at at time zone 'UTC')::text as position
+    ${POSITION} as position
   from notifications
   where user_id = $1 and ($2::timestamp is null or (created_at, id) < ($2::timestamp at time zone 'UTC', $3::uuid))
   order by created_at desc, id desc limit $4`

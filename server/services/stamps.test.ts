@@ -20,6 +20,12 @@ for (const [stamp, expected] of [
   })
 }
 
+for (const stamp of ['28.11.2026 09:15:00 UTC', '11/28/2026 09:15:00 UTC', 'Sat Nov 28 09:15:00 2026 UTC', '1', '']) {
+  test(`"${stamp}", which another DateStyle may write, is refused instead of taken for another moment`, () => {
+    expect(() => iso(stamp)).toThrow('DateStyle')
+  })
+}
+
 for (const [text, isOne] of [
   ['2026-11-28 09:15:00.123456', true],
   ['2024-02-29 00:00:00', true],

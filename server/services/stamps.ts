@@ -26,7 +26,11 @@ export function iso(stamp: string | null): string | null
 export function iso(stamp: string | null): string | null {
   if (stamp === null) return null
   const text = parseTimestamp(stamp)
-  if (text === undefined) return /BC$|^-infinity$/.test(stamp) ? EARLIEST : LATEST
+  if (text === undefined) {
+    if (/^\d{4}-.* BC$|^-infinity$/.test(stamp)) return EARLIEST
+    if (/^\d{5,6}-|^infinity$/.test(stamp)) return LATEST
+    throw new RangeError('a stamp is not as PostgreSQL writes it with the DateStyle ISO')
+  }
   if (text.startsWith('+')) return LATEST
   return text < EARLIEST ? EARLIEST : text
 }

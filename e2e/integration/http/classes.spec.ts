@@ -198,3 +198,17 @@ test('classes with the longest names that there can be are paged over', async ({
   }
   expect(names).toEqual(expect.arrayContaining(['😀'.repeat(100), '"'.repeat(200), '漢'.repeat(200)]))
 })
+
+test('a class that was made and changed at a moment that no date holds is changed like anything else', async ({
+  app,
+  sql,
+}) => {
+  const teacher = await app.signIn('teacher1')
+  for (const moment of ['infinity', '-infinity', '20000-01-01', '0044-03-15 BC']) {
+    const { id } = await create(teacher)
+    const stamps = 'created_at = $2::timestamptz, updated_at = $2::timestamptz'
+    await sql(`update school_classes set ${stamps} where id = $1`, [id, moment])
+    const changed = await teacher.patch(`/api/v1/classes/${id}`, { version: 1, name: 'Rowing of old' })
+    expect([changed.status, moment]).toEqual([200, moment])
+  }
+})

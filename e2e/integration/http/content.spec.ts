@@ -159,3 +159,25 @@ for (const [title, other] of [
     expect(await find(unique)).toBe(1)
   })
 }
+
+test('what was published, made or changed at a moment that the API cannot name is read and changed like anything else', async ({
+  app,
+  sql,
+}) => {
+  const maker = await app.signIn('teacher1')
+  for (const moment of ['infinity', '-infinity', '20000-01-01', '0044-03-15 BC']) {
+    const { body } = await create(maker)
+    await sql(
+      `update content_items set published_at = $2::timestamptz, created_at = $2::timestamptz, updated_at = $2::timestamptz,
+         status = 'published' where id = $1`,
+      [body['id'], moment],
+    )
+    const path = `/api/v1/content/${body['id'] as string}`
+    const published = await maker.post(`${path}/publish`, {})
+    expect([published.status, moment]).toEqual([200, moment])
+    const changed = await maker.patch(path, { version: 1, title: 'Comets of old' })
+    expect([changed.status, moment]).toEqual([200, moment])
+    expect(changed.body['publishedAt']).toMatch(/^(?:9999-12-31T23:59:59.999|0001-01-01T00:00:00.000)Z$/)
+    expect((await maker.get(path)).body).toEqual(changed.body)
+  }
+})
