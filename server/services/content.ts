@@ -193,7 +193,7 @@ export function createContentService(
         if (item.status === 'rejected' || item.status === 'archived') {
           throw new ServiceError('conflict', `What was ${item.status} is not published.`)
         }
-        unit.em.assign(item, { status: 'published', publishedAt: new Date() } as EntityData<ContentItem>)
+        unit.em.assign(item, { status: 'published', publishedAt: new Date() })
         await unit.em.flush()
         const view = await viewIn(unit.em, item.id)
         await announce(unit, view)
