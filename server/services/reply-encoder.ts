@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
-import { AppError } from '#optimizations/kernel/errors.ts'
+import { buildBySchema } from './build-by-schema.ts'
 
 /** Only a `ReplyEncoder` makes a value of this type: what was not built by a schema cannot be sent. */
 declare const encodedAs: unique symbol
@@ -14,17 +13,10 @@ export interface Encoded<Reply = unknown> {
   readonly [encodedAs]: Reply
 }
 
-/** Thrown when a value does not fit the schema of its reply. Names paths, and shows no value. */
-export class ReplySchemaError extends AppError<'reply_schema'> {
-  constructor(message: string) {
-    super('reply_schema', message)
-  }
-}
-
 export interface ReplyEncoder {
   /**
    * The value as JSON, built by name from the schema: members that the schema does not know are left out. Throws
-   * ReplySchemaError where the value does not fit.
+   * SchemaMismatchError where the value does not fit.
    */
   encode<Reply>(schema: z.ZodType<Reply>, value: unknown): Encoded<Reply>
   /** The encoded object with one member more: what one viewer sees beside what all share. Only the member is serialised. */
@@ -48,18 +40,8 @@ function seal<Reply>(body: Buffer): Encoded<Reply> {
  * being sent without them.
  */
 export function createReplyEncoder({ isStrict }: { readonly isStrict: boolean }): ReplyEncoder {
-  const serialize = (schema: z.ZodType, value: unknown): string => {
-    const parsed = schema.safeParse(value)
-    if (!parsed.success) {
-      const faults = parsed.error.issues.map(({ path, code }) => `${path.join('.') || 'the reply'} (${code})`)
-      throw new ReplySchemaError(`A reply does not fit its schema: ${faults.join(', ')}.`)
-    }
-    const json = JSON.stringify(parsed.data)
-    if (isStrict && !isDeepStrictEqual(JSON.parse(JSON.stringify(value)), JSON.parse(json))) {
-      throw new ReplySchemaError('A reply has members that its schema does not know.')
-    }
-    return json
-  }
+  const serialize = (schema: z.ZodType, value: unknown): string =>
+    JSON.stringify(buildBySchema(schema, value, { what: 'A reply', isStrict }))
   return {
     encode: (schema, value) => seal(Buffer.from(serialize(schema, value))),
     withMember: ({ body }, { name, schema, value }) => {
