@@ -6,7 +6,7 @@ import { parseQuery } from './validate.ts'
 
 function refusalOf(schema: z.ZodType, query: unknown): HttpError {
   try {
-    parseQuery(schema, { query } as Request)
+    parseQuery(schema, { url: '/', query } as Request)
   } catch (error) {
     if (error instanceof HttpError) return error
     throw error

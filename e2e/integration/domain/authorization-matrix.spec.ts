@@ -183,6 +183,8 @@ for (const one of ROWS) {
     redis,
   }) => {
     test.setTimeout(120_000)
+    // Everybody has signed in before: sign-ins are counted in what is compared.
+    for (const [, username] of ACTORS) if (username !== undefined) await app.signIn(username)
     const statuses: Record<string, number> = {}
     for (const [name, username] of ACTORS) {
       await redis.reset()
