@@ -9,10 +9,18 @@ const school = new SchoolIndex(seededSchool())
 const { id: classId } = school.classOf('student1')
 const path = `/api/v1/lessons/${school.lesson(classId).id}`
 
+/**
+ * Whether the pool of the server is at rest. A connection that it has just opened prepares the statements that are asked
+ * for most, which waits for a locked table like everything else; another spec may have cut all of them before.
+ */
+const AT_REST = `select coalesce(bool_and(state = 'idle' and now() - backend_start > interval '1 s'), true) as "isAtRest"
+  from pg_stat_activity where datname = current_database() and application_name = 'hotpath'`
+
 /** Keeps everybody else away from a table until it is disposed of. */
 const test = base.extend<{ lockTable: (table: string) => Promise<AsyncDisposable> }>({
-  lockTable: async ({ seededDatabase }, use) => {
+  lockTable: async ({ seededDatabase, sql }, use) => {
     await use(async (table) => {
+      await expect.poll(async () => (await sql<{ isAtRest: boolean }>(AT_REST))[0]?.isAtRest).toBe(true)
       const client = new Client(seededDatabase.url)
       await client.connect()
       await client.query(`begin; lock table ${table} in access exclusive mode`)
