@@ -11,6 +11,7 @@ import { createCors } from '#server/http/cors.ts'
 import { createInspectionAccess, type InspectionOptions } from '#server/http/inspection-access.ts'
 import type { Drain } from '#server/http/drain.ts'
 import { createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
+import type { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
 import { byAddress, byUser, createRateLimit } from '#server/http/rate-limit/rate-limit.ts'
 import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRequestContext } from '#server/http/request-context.ts'
@@ -32,7 +33,7 @@ import { lessonRoutes } from '#server/routes/lessons.ts'
 import { metricsRoutes } from '#server/routes/metrics.ts'
 import { notificationRoutes } from '#server/routes/notifications.ts'
 import { openApiRoutes } from '#server/routes/openapi.ts'
-import { createStaticPages, pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
+import { pageRoutes, type PublicPusherApp } from '#server/routes/pages.ts'
 import { realtimeRoutes } from '#server/routes/realtime.ts'
 import type { ReplyEncoder } from '#server/services/reply-encoder.ts'
 import type { Services } from '#server/services/services.ts'
@@ -48,6 +49,7 @@ export interface AppDeps {
   readonly requests: CurrentRequest
   readonly limits: RateLimits
   readonly guard: SignInGuard
+  readonly bodies: BodyAllowance | undefined
 }
 
 export interface AppOptions {
@@ -84,17 +86,17 @@ function addApi(api: ApiRouter, deps: AppDeps): void {
   openApiRoutes(api, { root: '../v1', replies })
 }
 
-/** Everything that is served, by the path below which it is; of the pages, what is no static file. */
+/** Everything that is served, by the path below which it is. */
 export type Surface = Readonly<Record<'/health' | '/metrics' | typeof API_ROOT | '/', ApiRouter>>
 
 export function createSurface(deps: AppDeps, options: AppOptions, requestMetrics: RequestMetrics): Surface {
   const { bodyLimitBytes, inspection, pusher } = options
-  const { replies, limits, guard, optimizations, drain } = deps
-  const create = (): ApiRouter => new ApiRouter({ bodyLimitBytes, replies })
+  const { replies, limits, guard, bodies, optimizations, drain } = deps
+  const create = (): ApiRouter => new ApiRouter({ bodyLimitBytes, bodies, replies })
   const surface = { '/health': create(), '/metrics': create(), [API_ROOT]: create(), '/': create() } as const
   const access = createInspectionAccess(inspection)
   healthRoutes(surface['/health'], { optimizations, requestMetrics, access, isDraining: () => drain.draining })
-  const rateLimiters = [...Object.values(limits), ...guard.limiters]
+  const rateLimiters = [...Object.values(limits), ...guard.limiters, ...(bodies === undefined ? [] : [bodies])]
   metricsRoutes(surface['/metrics'], { optimizations, requestMetrics, access, rateLimiters })
   addApi(surface[API_ROOT], deps)
   pageRoutes(surface['/'], { pusher })
@@ -132,7 +134,6 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   app.use(API_ROOT, router)
 
   app.use(surface['/'].routers().open)
-  app.use(createStaticPages())
   app.use(refuseUnknownRoute)
   app.use(createErrorHandler(deps.logger))
   return app

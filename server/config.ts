@@ -153,6 +153,12 @@ const Environment = z
       .min(0)
       .default(100)
       .describe('Signed channels a second of one user; 0 is no limit.'),
+    RATE_LIMIT_BODY_BYTES_PER_ADDRESS: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .default(262_144)
+      .describe('Bytes a second of one address in bodies of more than 16 KiB, for each process; 0 is no limit.'),
     RATE_LIMIT_BURST_SEC: z.coerce
       .number()
       .min(0.1)
@@ -290,6 +296,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       // One request may ask for all channels of a page.
       channelsPerUser: limit(env.RATE_LIMIT_CHANNELS_PER_USER, MAX_CHANNELS_PER_REQUEST),
     },
+    bodyAllowance: limit(env.RATE_LIMIT_BODY_BYTES_PER_ADDRESS, env.BODY_LIMIT_BYTES),
     guessLimits: {
       // A person who mistypes waits half a minute for the next try; an address may be a whole school's.
       perName: guesses(env.SIGN_IN_GUESSES_PER_NAME, 1 / 30),

@@ -1,6 +1,7 @@
 import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { systemClock } from '#optimizations/kernel/clock.ts'
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
 import { CurrentRequest } from '#optimizations/manager/current-request.ts'
@@ -16,10 +17,11 @@ import { createDrain, type Drain } from '#server/http/drain.ts'
 import { createHttpServer, type HttpServer } from '#server/http/http-server.ts'
 import { logFinding } from '#server/http/log-finding.ts'
 import { createLogger } from '#server/http/logger.ts'
+import { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
+import { HeldRefusals } from '#server/http/rate-limit/held-refusals.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { createSignInGuard } from '#server/http/sign-in/create-sign-in-guard.ts'
-import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createEventBuilder } from '#server/services/event-builder.ts'
@@ -61,7 +63,7 @@ async function listen(server: Server, { host, port }: Config): Promise<string> {
 interface Application {
   readonly app: RequestListener
   readonly drain: Drain
-  readonly guard: Pick<SignInGuard, 'release'>
+  readonly refusals: Pick<HeldRefusals, 'release'>
   warm(): Promise<WarmReport>
   /** In reverse order of use: services finish what they do, events are sent, connections close. */
   stop(deadlineMs: number): Promise<StopReport>
@@ -92,12 +94,18 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
     { store, onError: (error) => onError('rate limits are not enforced', error) },
     config.rateLimit,
   )
+  const refusals = new HeldRefusals(systemClock)
+  const bodies =
+    config.bodyAllowance === undefined
+      ? undefined
+      : new BodyAllowance({ clock: systemClock, refusals }, config.bodyAllowance)
   const guard = createSignInGuard(
     {
       redis,
       namespace: NAMESPACE,
       store,
       secret: config.token.secret,
+      refusals,
       onError: (error) => onError('wrong passwords are counted by each process alone', error),
     },
     config.guessLimits,
@@ -112,11 +120,11 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
   const tokens = createAccessTokens(config.token)
   return {
     app: createApp(
-      { logger, tokens, optimizations, services, replies, warmingPlan, drain, requests, limits, guard },
+      { logger, tokens, optimizations, services, replies, warmingPlan, drain, requests, limits, guard, bodies },
       config,
     ),
     drain,
-    guard,
+    refusals,
     warm: () => optimizations.warm(warmingPlan),
     async stop(deadlineMs) {
       const stopsAt = performance.now() + deadlineMs
@@ -138,7 +146,7 @@ async function stop(application: Application, http: HttpServer, { config, logger
   const { graceMs, timeoutMs } = config.drain
   const stopsAt = performance.now() + timeoutMs
   logger.info({ signal }, 'stopping')
-  application.guard.release()
+  application.refusals.release()
   const outcome = await application.drain.finish(http, {
     graceMs,
     timeoutMs: timeoutMs * REQUESTS_SHARE,

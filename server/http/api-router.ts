@@ -5,6 +5,7 @@ import { FORM, formBody } from './form-body.ts'
 import { jsonBody } from './json-body.ts'
 import { refuseOtherMethods } from './method-not-allowed.ts'
 import type { Call, OpenCall, Operation } from './operation.ts'
+import type { BodyAllowance } from './rate-limit/body-allowance.ts'
 import { sendEncoded, sendUnkept } from './send-reply.ts'
 import { parseBody, parseParams, parseQuery } from './validate.ts'
 
@@ -16,17 +17,26 @@ export interface ServedOperation {
   readonly isOpen: boolean
 }
 
+export interface ApiRouterOptions {
+  readonly bodyLimitBytes: number
+  /** Of every address; undefined where none is set. */
+  readonly bodies: BodyAllowance | undefined
+  readonly replies: ReplyEncoder
+}
+
 /** Turns operations into routes: the part of a request that is the same everywhere is written here once. */
 export class ApiRouter {
   readonly #bodyLimitBytes: number
+  readonly #allowance: BodyAllowance | undefined
   readonly #replies: ReplyEncoder
   readonly #open = Router()
   readonly #authenticated = Router()
   readonly #served: ServedOperation[] = []
   readonly #plainPaths: string[] = []
 
-  constructor(options: { readonly bodyLimitBytes: number; readonly replies: ReplyEncoder }) {
+  constructor(options: ApiRouterOptions) {
     this.#bodyLimitBytes = options.bodyLimitBytes
+    this.#allowance = options.bodies
     this.#replies = options.replies
   }
 
@@ -65,7 +75,7 @@ export class ApiRouter {
     this.#plainPaths.push(path)
   }
 
-  /** What answers without a token, in Express's form; the static files of `use` are not among them. */
+  /** What answers without a token, in Express's form. */
   get openPaths(): readonly string[] {
     const operations = this.#served.filter(({ isOpen }) => isOpen).map(({ operation }) => operation.path)
     return [...operations, ...this.#plainPaths]
@@ -109,8 +119,8 @@ export class ApiRouter {
   #parsers({ body, accepts, isRaw, maxBodyBytes = Infinity }: Operation): RequestHandler[] {
     if (body === undefined) return []
     const limitBytes = Math.min(this.#bodyLimitBytes, maxBodyBytes)
-    const forms = accepts?.includes(FORM) === true ? [formBody({ limitBytes })] : []
-    return [...jsonBody({ limitBytes, keepsBytes: isRaw === true }), ...forms]
+    const forms = accepts?.includes(FORM) === true ? [formBody({ limitBytes, allowance: this.#allowance })] : []
+    return [...jsonBody({ limitBytes, allowance: this.#allowance, keepsBytes: isRaw === true }), ...forms]
   }
 }
 

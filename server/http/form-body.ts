@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import express, { type RequestHandler } from 'express'
+import type { BodyOptions } from './json-body.ts'
 import { HttpError } from './problem.ts'
 
 export const FORM = 'application/x-www-form-urlencoded'
@@ -33,9 +34,9 @@ function refuseLosses(bytes: Buffer): void {
 }
 
 /** Reads forms of single fields, up to the limit, and refuses those of which something would be lost. */
-export function formBody(options: { readonly limitBytes: number }): RequestHandler {
-  return express.urlencoded({
-    limit: options.limitBytes,
+export function formBody({ limitBytes, allowance }: BodyOptions): RequestHandler {
+  const read = express.urlencoded({
+    limit: limitBytes,
     extended: false,
     verify: (_request, _response, bytes, charset) => {
       if (charset !== 'utf-8') {
@@ -44,4 +45,5 @@ export function formBody(options: { readonly limitBytes: number }): RequestHandl
       refuseLosses(bytes)
     },
   })
+  return allowance?.metered(read, { type: FORM, limitBytes }) ?? read
 }

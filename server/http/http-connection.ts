@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { YieldingQueue } from './yielding-queue.ts'
 
 /** How long what a client still sends is read and thrown away after our last word (RFC 9112, 9.6). */
 const LINGER_MS = 500
@@ -19,6 +20,7 @@ export type ConnectionState = 'busy' | 'begun' | 'idle' | 'closing'
 /** One connection, and what is asked on it. Node tells apart only "has a request" and "has none". */
 export class HttpConnection {
   readonly #socket: Socket
+  readonly #pipelined: YieldingQueue
   readonly #open = new Map<ServerResponse, IncomingMessage>()
   /** How many of the bytes that were read belong to requests that have been answered. */
   #bytesAnswered = 0
@@ -27,8 +29,10 @@ export class HttpConnection {
   #lastRequest: IncomingMessage | undefined
   #isClosing = false
 
-  constructor(socket: Socket) {
+  /** `pipelined` is that of all connections. */
+  constructor(socket: Socket, pipelined: YieldingQueue) {
     this.#socket = socket
+    this.#pipelined = pipelined
     // Node calls it after the reply that says `connection: close`. A plain close is a reset for a client that is still
     // sending, and a reset may take from it the reply that it has not read yet (RFC 9112, 9.6).
     socket.destroySoon = () => this.endWith()
@@ -53,7 +57,7 @@ export class HttpConnection {
 
   /**
    * `handle` is called when the replies before this one are out (RFC 9112, 9.3.2): who reads no replies makes the server
-   * hold one of them, and not as many as fit into a segment.
+   * hold one of them, and not as many as fit into a segment. It waits for its turn then, behind who sends one at a time.
    */
   begin(request: IncomingMessage, response: ServerResponse, handle: () => void): void {
     this.#lastRequest = request
@@ -61,10 +65,18 @@ export class HttpConnection {
     response.once('close', () => {
       this.#open.delete(response)
       this.#bytesAnswered = this.bytesRead
-      if (!this.#socket.destroyed) this.#waiting.shift()?.()
+      if (this.#waiting.length > 0 && !this.#socket.destroyed) this.#pipelined.add(() => this.#handleNext())
     })
-    if (this.#open.size === 1) handle()
-    else if (this.#waiting.push(handle) > MOST_WAITING) this.destroy()
+    if (this.#open.size === 1) {
+      this.#pipelined.yieldToOthers()
+      handle()
+    } else if (this.#waiting.push(handle) > MOST_WAITING) {
+      this.destroy()
+    }
+  }
+
+  #handleNext(): void {
+    if (!this.#socket.destroyed) this.#waiting.shift()?.()
   }
 
   /** The last bytes of this connection. What arrives afterwards is not executed: nobody could be told of it. */

@@ -29,3 +29,23 @@ test('a client that sends requests by the hundred without waiting for a reply lo
   expect(await connection.ended).not.toBe('')
   expect(begun).toBe(1)
 })
+
+test('requests that wait on a connection that is gone are not handled, and hold up no other connection', async () => {
+  const begun: ServerResponse[] = []
+  const gone: string[] = []
+  await using served = await serve((request, response) => {
+    begun.push(response)
+    response.once('close', () => gone.push(request.url ?? ''))
+  })
+  using connection = await RawConnection.open(served.url)
+  connection.send(['/1', '/2', '/3'].map(get).join(''))
+  await expect.poll(() => begun.length).toBe(1)
+  connection[Symbol.dispose]()
+  await expect.poll(() => gone).toEqual(['/1'])
+  // Another's is handled after whatever waits.
+  using other = await RawConnection.open(served.url)
+  other.send(get('/of-another') + get('/its-next'))
+  await expect.poll(() => begun.length).toBe(2)
+  begun[1]?.end()
+  await expect.poll(() => begun.map(({ req }) => req.url)).toEqual(['/1', '/of-another', '/its-next'])
+})

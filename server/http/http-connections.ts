@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpConnection } from './http-connection.ts'
+import { YieldingQueue } from './yielding-queue.ts'
 import { HttpError } from './problem.ts'
 import { rawProblem } from './raw-problem.ts'
 
@@ -11,6 +12,7 @@ const TARGET = /^(?:\/|\*$|https?:\/\/[^/?#])/i
 export class HttpConnections {
   readonly #listener: RequestListener
   readonly #known = new Map<Socket, HttpConnection>()
+  readonly #pipelined = new YieldingQueue()
   #held: (() => void)[] | undefined
 
   constructor(listener: RequestListener) {
@@ -24,7 +26,7 @@ export class HttpConnections {
   of(socket: Socket): HttpConnection {
     const known = this.#known.get(socket)
     if (known !== undefined) return known
-    const connection = new HttpConnection(socket)
+    const connection = new HttpConnection(socket, this.#pipelined)
     this.#known.set(socket, connection)
     socket.once('close', () => this.#known.delete(socket))
     return connection

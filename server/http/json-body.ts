@@ -3,6 +3,7 @@ import { MIMEType } from 'node:util'
 import express, { type RequestHandler } from 'express'
 import { findJsonLoss } from './json-loss.ts'
 import { HttpError } from './problem.ts'
+import type { BodyAllowance } from './rate-limit/body-allowance.ts'
 
 const JSON_TYPE = 'application/json'
 
@@ -52,14 +53,18 @@ export function parseJsonBody(bytes: Buffer): object {
   throw new HttpError(400, 'invalid_request', detail, [loss])
 }
 
-export interface JsonBodyOptions {
+export interface BodyOptions {
   readonly limitBytes: number
+  readonly allowance: BodyAllowance | undefined
+}
+
+export interface JsonBodyOptions extends BodyOptions {
   /** Leaves the bytes as they came: a signature is over them. They are checked all the same. */
   readonly keepsBytes?: boolean
 }
 
 /** Reads bodies of JSON, up to the limit, and refuses those of which something would be lost. */
-export function jsonBody({ limitBytes, keepsBytes = false }: JsonBodyOptions): RequestHandler[] {
+export function jsonBody({ limitBytes, allowance, keepsBytes = false }: JsonBodyOptions): RequestHandler[] {
   const parse: RequestHandler = (request, _response, next) => {
     const bytes: unknown = request.body
     if (Buffer.isBuffer(bytes)) {
@@ -68,5 +73,6 @@ export function jsonBody({ limitBytes, keepsBytes = false }: JsonBodyOptions): R
     }
     next()
   }
-  return [refuseOtherCharsets, express.raw({ type: JSON_TYPE, limit: limitBytes }), parse]
+  const read = express.raw({ type: JSON_TYPE, limit: limitBytes })
+  return [refuseOtherCharsets, allowance?.metered(read, { type: JSON_TYPE, limitBytes }) ?? read, parse]
 }

@@ -1,4 +1,5 @@
 import type { Express, Response } from 'express'
+import type { PageFile } from './page-file.ts'
 import type { Encoded } from '#server/services/reply-encoder.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -27,15 +28,27 @@ export function sendBody(response: Response, type: string, body: Buffer | string
 }
 
 /**
- * Sends what was encoded before. The client keeps it and asks before each use; where it has it already, the answer is
- * 304 without a body (RFC 9110, 15.4.5).
+ * Sends what the client may keep and asks for before each use; where it has it already, the answer is 304 without a body
+ * (RFC 9110, 15.4.5).
  */
+function sendTagged(response: Response, { type, body, etag }: PageFile): void {
+  response.setHeader('etag', etag)
+  if (hasAlready(response.req.headers['if-none-match'], etag)) response.status(304).end()
+  else sendBody(response, type, body)
+}
+
+/** Sends what was encoded before: the client alone may keep it. */
 export function sendEncoded(response: Response, { body, etag }: Encoded): void {
   if (response.headersSent) return
   response.setHeader('cache-control', 'private, no-cache')
-  response.setHeader('etag', etag)
-  if (hasAlready(response.req.headers['if-none-match'], etag)) response.status(304).end()
-  else sendBody(response, JSON_TYPE, body)
+  sendTagged(response, { type: JSON_TYPE, body, etag })
+}
+
+/** Sends a file that is the same for everybody. */
+export function sendPageFile(response: Response, file: PageFile): void {
+  if (response.headersSent) return
+  response.setHeader('cache-control', 'no-cache')
+  sendTagged(response, file)
 }
 
 /** Sends what nobody may keep: the answer to a write, and what differs each time. */
@@ -45,12 +58,9 @@ export function sendUnkept(response: Response, { body }: Encoded): void {
   sendBody(response, JSON_TYPE, body)
 }
 
-/**
- * Takes from the responses of `app` every way of Express to send a value that no schema has seen. Files are sent by
- * `sendFile` and `express.static`, which stay.
- */
+/** Takes from the responses of `app` every way of Express to send what no schema has seen. */
 export function refuseUnencodedReplies(app: Express): void {
-  for (const name of ['json', 'jsonp', 'render', 'send', 'sendStatus'] as const) {
+  for (const name of ['download', 'json', 'jsonp', 'render', 'send', 'sendFile', 'sendStatus'] as const) {
     Object.defineProperty(app.response, name, {
       value: () => {
         throw new Error(`response.${name}() sends what no schema has built: use http/send-reply.ts`)

@@ -3,6 +3,7 @@ import type { ApiRouter } from '#server/http/api-router.ts'
 import type { InspectionAccess } from '#server/http/inspection-access.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { AttemptLimiter } from '#server/http/rate-limit/attempt-limiter.ts'
+import type { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
 import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
 import type { RequestMetrics } from '#server/http/request-metrics.ts'
 import { sendBody } from '#server/http/send-reply.ts'
@@ -23,7 +24,7 @@ export function metricsRoutes(
   deps: {
     readonly optimizations: Pick<Optimizations, 'metrics' | 'prometheus' | 'status'>
     readonly requestMetrics: Pick<RequestMetrics, 'registry' | 'snapshot'>
-    readonly rateLimiters: readonly Pick<RateLimiter | AttemptLimiter, 'name' | 'statistics'>[]
+    readonly rateLimiters: readonly Pick<RateLimiter | AttemptLimiter | BodyAllowance, 'name' | 'statistics'>[]
     readonly access: InspectionAccess
   },
 ): void {

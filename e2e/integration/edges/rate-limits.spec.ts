@@ -62,6 +62,27 @@ test('an address above the limit gets 429 before anybody looks at its body, whoe
   expect(reply.status).toBe(429)
 })
 
+test('an address that has sent too many large bodies gets 429 for the next one, and for nothing else', async ({
+  app,
+  serverEnvironment,
+}) => {
+  const environment = { ...serverEnvironment, RATE_LIMIT_BODY_BYTES_PER_ADDRESS: '1024' }
+  await using server = await startServerProcess({ environment })
+  const admin = new ApiClient(server.url, (await app.session('admin')).token)
+  const send = (bytes: number) =>
+    admin.send('POST', '/api/v1/realtime/webhook', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ text: 'x'.repeat(bytes) }),
+    })
+  expect([(await send(60_000)).status, (await send(60_000)).status]).toEqual([401, 401])
+  const refused = await send(60_000)
+  expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, expect.any(Number)])
+  expect((await send(1_000)).status).toBe(401)
+  expect((await admin.get(lesson)).status).toBe(200)
+  const { body } = await admin.get('/metrics/performance')
+  expect(body['rateLimits']).toMatchObject({ body: { allowed: 2, refused: 1 } })
+})
+
 test('a limit of 0 is none', async ({ app, serverEnvironment }) => {
   const environment = { ...serverEnvironment, ...NO_LIMITS }
   await using server = await startServerProcess({ environment })

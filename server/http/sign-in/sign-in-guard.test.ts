@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { serve } from '#fixtures/edges/serve.ts'
 import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createErrorHandler } from '#server/http/error-handler.ts'
+import { HeldRefusals } from '#server/http/rate-limit/held-refusals.ts'
 import { createRequestContext } from '#server/http/request-context.ts'
 import { ServiceError } from '#server/services/errors.ts'
 import { SignInGuard } from './sign-in-guard.ts'
@@ -21,7 +22,8 @@ const ALLOWED = {
 /** A server that refuses every sign-in, and has room to hold one refusal, on a clock that stands still. */
 async function serveRefusals(guess: typeof REFUSED | typeof ALLOWED) {
   const clock = new ManualClock()
-  const guard = new SignInGuard({ take: async () => guess, limiters: [] }, clock, 1)
+  const refusals = new HeldRefusals(clock, 1)
+  const guard = new SignInGuard({ take: async () => guess, limiters: [] }, refusals, clock)
   const check = async () => {
     throw new ServiceError('sign_in_busy', 'busy')
   }
@@ -32,7 +34,7 @@ async function serveRefusals(guess: typeof REFUSED | typeof ALLOWED) {
   })
   app.use(createErrorHandler(pino({ level: 'silent' })))
   const { url, server, [Symbol.asyncDispose]: end } = await serve(app)
-  return { url, server, clock, guard, [Symbol.asyncDispose]: end }
+  return { url, server, clock, refusals, [Symbol.asyncDispose]: end }
 }
 
 for (const [what, guess, status] of [
@@ -47,7 +49,7 @@ for (const [what, guess, status] of [
     const above = await post()
     expect([above.status, above.headers.get('connection')]).toEqual([status, 'close'])
     expect(served.clock.pending).toBe(1)
-    served.guard.release()
+    served.refusals.release()
     const released = await held
     expect([released.status, released.headers.get('connection')]).toEqual([status, 'keep-alive'])
   })

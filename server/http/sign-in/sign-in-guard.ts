@@ -4,8 +4,8 @@ import { AppError } from '#optimizations/kernel/errors.ts'
 import { HttpError } from '#server/http/problem.ts'
 import { contextOf } from '#server/http/request-context.ts'
 import type { SignedInUser, SignInOrigin } from '#server/services/sign-in.ts'
+import type { HeldRefusals } from '../rate-limit/held-refusals.ts'
 import type { GuessLimits } from './guess-limits.ts'
-import { HeldRefusals } from './held-refusals.ts'
 
 export interface GuardedSignIn {
   readonly name: string
@@ -15,6 +15,7 @@ export interface GuardedSignIn {
   readonly check: (origin: SignInOrigin) => Promise<SignedInUser>
 }
 
+type Refusals = Pick<HeldRefusals, 'holdReply'>
 type Guesses = Pick<GuessLimits, 'take' | 'limiters'>
 
 const codeOf = (error: unknown): string | undefined => (error instanceof AppError ? error.code : undefined)
@@ -23,12 +24,12 @@ const codeOf = (error: unknown): string | undefined => (error instanceof AppErro
 export class SignInGuard {
   readonly #guesses: Guesses
   readonly #clock: Pick<Clock, 'monotonic'>
-  readonly #refusals: HeldRefusals
+  readonly #refusals: Refusals
 
-  constructor(guesses: Guesses, clock: Pick<Clock, 'monotonic' | 'sleep'> = systemClock, maxHeld?: number) {
+  constructor(guesses: Guesses, refusals: Refusals, clock: Pick<Clock, 'monotonic'> = systemClock) {
     this.#guesses = guesses
+    this.#refusals = refusals
     this.#clock = clock
-    this.#refusals = new HeldRefusals(clock, maxHeld)
   }
 
   get limiters(): GuessLimits['limiters'] {
@@ -40,7 +41,7 @@ export class SignInGuard {
     const guess = await this.#guesses.take(name, address)
     if (!guess.isAllowed) {
       const availableAt = this.#clock.monotonic() + guess.retryAfterMs
-      await this.#holdRefusal(response)
+      await this.#refusals.holdReply(response)
       const remainingMs = availableAt - this.#clock.monotonic()
       if (!response.headersSent) response.setHeader('retry-after', Math.max(1, Math.ceil(remainingMs / 1_000)))
       throw new HttpError(429, 'rate_limited', 'Too many wrong passwords: wait before the next try.')
@@ -51,18 +52,8 @@ export class SignInGuard {
       return user
     } catch (error) {
       if (codeOf(error) !== 'invalid_credentials') await guess.notMade()
-      if (codeOf(error) === 'sign_in_busy') await this.#holdRefusal(response)
+      if (codeOf(error) === 'sign_in_busy') await this.#refusals.holdReply(response)
       throw error
     }
-  }
-
-  /** Of a process that stops: what is refused is answered at once. */
-  release(): void {
-    this.#refusals.release()
-  }
-
-  async #holdRefusal(response: Response): Promise<void> {
-    const isHeld = await this.#refusals.hold(contextOf(response).signal)
-    if (!isHeld && !response.headersSent) response.setHeader('connection', 'close')
   }
 }

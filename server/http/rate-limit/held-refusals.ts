@@ -1,4 +1,6 @@
+import type { Response } from 'express'
 import type { Clock } from '#optimizations/kernel/clock.ts'
+import { contextOf } from '../request-context.ts'
 
 const MAX_HELD = 1_000
 const HOLD_MS = 1_000
@@ -32,6 +34,12 @@ export class HeldRefusals {
       this.#held -= 1
     }
     return true
+  }
+
+  /** The same for a reply: its connection ends with it where there was no room. */
+  async holdReply(response: Response): Promise<void> {
+    const isHeld = await this.hold(contextOf(response).signal)
+    if (!isHeld && !response.headersSent) response.setHeader('connection', 'close')
   }
 
   /** Answers all that are held, and holds no more: a process that stops does not wait for them. */
