@@ -57,6 +57,24 @@ test('a limit of 0 is none, and the burst for channels is never below what one r
   expect(small.triggersPerUser).toEqual({ tokensPerSec: 10, burst: 1 })
 })
 
+for (const written of ['1e3', '0x10', ' 80', '8.0', '080', '-1', '99999999999', 'ten']) {
+  test(`a number that is written ${JSON.stringify(written)} is refused by the name of its variable`, () => {
+    for (const name of ['PORT', 'REQUEST_TIMEOUT_MS', 'RATE_LIMIT_PER_USER', 'PUSHER_PORT', 'TRUSTED_PROXIES']) {
+      expect(() => parseConfig({ ...complete, [name]: written })).toThrow(`${name}: `)
+    }
+  })
+}
+
+test('a time is no longer than what a timer can wait', () => {
+  expect(() => parseConfig({ ...complete, REQUEST_TIMEOUT_MS: '2147483648' })).toThrow('REQUEST_TIMEOUT_MS: ')
+  expect(parseConfig({ ...complete, REQUEST_TIMEOUT_MS: '2147483647' }).requestTimeoutMs).toBe(2_147_483_647)
+})
+
+test('the seconds of a burst may have a fraction', () => {
+  expect(parseConfig({ ...complete, RATE_LIMIT_BURST_SEC: '0.5' }).rateLimit.perUser?.burst).toBe(500)
+  expect(() => parseConfig({ ...complete, RATE_LIMIT_BURST_SEC: '.5' })).toThrow('RATE_LIMIT_BURST_SEC: ')
+})
+
 test('the configuration is frozen', () => {
   expect(Object.isFrozen(parseConfig(complete))).toBe(true)
 })

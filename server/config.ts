@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { decimalNumber, wholeNumber } from '#server/schemas/number-text.ts'
 import { MAX_CHANNELS_PER_REQUEST } from '#server/schemas/realtime.ts'
 
 const onOff = (fallback: 'on' | 'off') => z.enum(['on', 'off']).default(fallback)
-const port = z.coerce.number().int().min(0).max(65_535)
+const port = wholeNumber(0, 65_535)
 
 /** Addresses that only this machine reaches. */
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i
@@ -28,18 +29,8 @@ const Environment = z
       .default('info')
       .describe('The least of what is logged: fatal, error, warn, info, debug, trace or silent.'),
     DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe('postgresql://user:password@host:port/database'),
-    DATABASE_POOL_SIZE: z.coerce
-      .number()
-      .int()
-      .min(1)
-      .max(500)
-      .default(20)
-      .describe('Connections to PostgreSQL that are kept.'),
-    DATABASE_POOL_OVERFLOW: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(500)
+    DATABASE_POOL_SIZE: wholeNumber(1, 500).default(20).describe('Connections to PostgreSQL that are kept.'),
+    DATABASE_POOL_OVERFLOW: wholeNumber(0, 500)
       .default(30)
       .describe('Connections beyond them for as long as they are needed.'),
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('redis://host:port, or rediss: over TLS.'),
@@ -60,10 +51,7 @@ const Environment = z
     PUSHER_TLS: onOff('off').describe(
       'Whether that server is spoken to over TLS, on or off; the hosted service always is.',
     ),
-    PUSHER_EVENTS_PER_SECOND: z.coerce
-      .number()
-      .int()
-      .min(1)
+    PUSHER_EVENTS_PER_SECOND: wholeNumber(1)
       .default(100)
       .describe(
         'Events a second over all processes; what is more waits. The plan of the app at Pusher decides how many are fit.',
@@ -72,120 +60,63 @@ const Environment = z
       .string()
       .min(32, 'must have at least 32 characters')
       .describe('Signs the access tokens; at least 32 characters. It has no default: a known secret is none.'),
-    TOKEN_TTL_SEC: z.coerce
-      .number()
-      .int()
-      .min(60)
-      .max(86_400)
-      .default(3_600)
-      .describe('How long an access token is valid, in seconds.'),
-    BODY_LIMIT_BYTES: z.coerce
-      .number()
-      .int()
-      .min(1_024)
+    TOKEN_TTL_SEC: wholeNumber(60, 86_400).default(3_600).describe('How long an access token is valid, in seconds.'),
+    BODY_LIMIT_BYTES: wholeNumber(1_024)
       .default(102_400)
       .describe('The largest body of a request, inflated, in bytes.'),
-    REQUEST_TIMEOUT_MS: z.coerce
-      .number()
-      .int()
-      .min(100)
-      .default(30_000)
-      .describe('How long a request may take, in milliseconds.'),
-    HEADERS_TIMEOUT_MS: z.coerce
-      .number()
-      .int()
-      .min(100)
+    REQUEST_TIMEOUT_MS: wholeNumber(100).default(30_000).describe('How long a request may take, in milliseconds.'),
+    HEADERS_TIMEOUT_MS: wholeNumber(100)
       .default(10_000)
       .describe(
         'Until the head of a request has to be there; a connection on which nothing is asked is closed after it.',
       ),
     // Longer than any client or proxy keeps one: whoever closes first must not be the server, or a request that is on its
     // way meets a reset.
-    KEEP_ALIVE_TIMEOUT_MS: z.coerce
-      .number()
-      .int()
-      .min(1_000)
+    KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1_000)
       .default(75_000)
       .describe('How long a connection without a request is kept; longer than any client or proxy keeps one.'),
-    DRAIN_GRACE_MS: z.coerce
-      .number()
-      .int()
-      .min(0)
+    DRAIN_GRACE_MS: wholeNumber(0)
       .default(500)
       .describe(
         'How long a process that shuts down goes on answering before its listener closes: what a balancer needs to notice.',
       ),
-    DRAIN_TIMEOUT_MS: z.coerce
-      .number()
-      .int()
-      .min(0)
+    DRAIN_TIMEOUT_MS: wholeNumber(0)
       .default(8_000)
       .describe(
         'How long the whole stop may take: the grace, the requests in flight, the events. `docker stop` kills after 10 s.',
       ),
-    RATE_LIMIT_PER_USER: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_PER_USER: wholeNumber(0)
       .default(1_000)
       .describe('Requests a second of one user over all processes; 0 is no limit.'),
-    RATE_LIMIT_PER_ADDRESS: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_PER_ADDRESS: wholeNumber(0)
       .default(10_000)
       .describe('Requests a second of one address over all processes; 0 is no limit.'),
-    RATE_LIMIT_TRIGGERS_PER_USER: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_TRIGGERS_PER_USER: wholeNumber(0)
       .default(10)
       .describe('Events to others a second of one user; 0 is no limit.'),
-    RATE_LIMIT_DELIVERIES_PER_USER: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_DELIVERIES_PER_USER: wholeNumber(0)
       .default(50)
       .describe('Reported latencies a second of one user; 0 is no limit.'),
-    RATE_LIMIT_CHANNELS_PER_USER: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_CHANNELS_PER_USER: wholeNumber(0)
       .default(100)
       .describe('Signed channels a second of one user; 0 is no limit.'),
-    RATE_LIMIT_BODY_BYTES_PER_ADDRESS: z.coerce
-      .number()
-      .int()
-      .min(0)
+    RATE_LIMIT_BODY_BYTES_PER_ADDRESS: wholeNumber(0)
       .default(262_144)
       .describe('Bytes a second of one address in bodies of more than 16 KiB, for each process; 0 is no limit.'),
-    RATE_LIMIT_BURST_SEC: z.coerce
-      .number()
-      .min(0.1)
-      .max(3_600)
+    RATE_LIMIT_BURST_SEC: decimalNumber(0.1, 3_600)
       .default(2)
       .describe("For how many seconds' worth of its rate a burst may go."),
-    SIGN_IN_GUESSES_PER_NAME: z.coerce
-      .number()
-      .int()
-      .min(0)
+    SIGN_IN_GUESSES_PER_NAME: wholeNumber(0)
       .default(10)
       .describe(
         'Wrong passwords that may come at once for a name, over all processes, and then one in 30 s; 0 is no limit.',
       ),
-    SIGN_IN_GUESSES_PER_ADDRESS: z.coerce
-      .number()
-      .int()
-      .min(0)
+    SIGN_IN_GUESSES_PER_ADDRESS: wholeNumber(0)
       .default(100)
       .describe(
         'Wrong passwords that may come at once from an address, over all processes, and then one a second; 0 is no limit.',
       ),
-    TRUSTED_PROXIES: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(10)
+    TRUSTED_PROXIES: wholeNumber(0, 10)
       .default(0)
       .describe("How many proxies in front of the server tell the client's address by `X-Forwarded-For`."),
     CORS_ORIGINS: z

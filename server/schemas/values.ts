@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wholeNumber } from './number-text.ts'
 
 const CONTROLS = /\p{Cc}/u
 const CONTROLS_BUT_LINES = /[^\P{Cc}\r\n\t]/u
@@ -47,19 +48,6 @@ export const GradeLevel = z.number().int().min(1).max(12)
 export const Count = z.number().int().min(0).max(2_147_483_647)
 export const Version = z.number().int().min(1).max(2_147_483_647)
 export const Percent = z.number().min(0).max(100)
-
-/**
- * A whole number in a query, where everything is text: digits as people write them. What `Number` takes as well (`1e1`,
- * `0x10`, blanks) is refused.
- */
-const wholeNumber = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .regex(/^(?:0|[1-9]\d{0,9})$/, 'is not a whole number')
-    .transform(Number)
-    .pipe(z.number().int().min(minimum).max(maximum))
-    // For the OpenAPI document: the type of the value, not of its spelling.
-    .meta({ type: 'integer', minimum, maximum, pattern: undefined })
 
 export const GradeQuery = { grade: wholeNumber(1, 12).optional() }
 
