@@ -26,7 +26,7 @@ test('no target, method, condition or body gets anything out of an open path but
   expect(sortsOf(faults)).toEqual([])
   const { sent, statuses } = totalOf(counts)
   expect(sent).toBe(count)
-  for (const status of [200, 206, 304, 400, 401, 404, 405, 412, 416]) {
+  for (const status of [200, 304, 400, 401, 404, 405]) {
     expect(statuses[status], `status ${status}`).toBeGreaterThan(0)
   }
   expect(server.output()).not.toContain('"request failed"')
