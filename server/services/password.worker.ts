@@ -9,7 +9,7 @@ export type PasswordTask =
   | { readonly kind: 'verify'; readonly password: string; readonly hash: string }
 
 /** Positive is nicer: requests that need no password go first when all cores are busy. */
-const NICENESS = 5
+const NICENESS = 19
 
 /** Linux gives every thread a priority of its own, by the thread's id; elsewhere it would be that of the whole process. */
 function lowerPriority(): void {
