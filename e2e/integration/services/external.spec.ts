@@ -37,7 +37,11 @@ const test = base.extend<object, { external: External }>({
 test('on an external PostgreSQL a lease is a database of its own, and at the end none of ours is left', async ({
   external,
 }) => {
-  const lender = new DatabaseLender(external.environment, { empty: async () => undefined }, 'external')
+  const lender = new DatabaseLender({
+    environment: external.environment,
+    templates: { empty: async () => undefined },
+    runId: 'external',
+  })
   const [one, other] = await Promise.all(
     ['1', '2'].map((id) => lender.lend(id, { kind: 'database', template: 'empty', profile: 'test' })),
   )
@@ -78,7 +82,11 @@ test('a template that cannot be prepared fails every lease of it with its reason
   external,
 }) => {
   const broken = (): Promise<void> => Promise.reject(new Error('the migration has a fault'))
-  await using lender = new DatabaseLender(external.environment, { broken }, 'broken')
+  await using lender = new DatabaseLender({
+    environment: external.environment,
+    templates: { broken },
+    runId: 'broken',
+  })
   const request = { kind: 'database', template: 'broken', profile: 'test' } as const
   await expect(lender.lend('1', request)).rejects.toThrow('the migration has a fault')
   await expect(lender.lend('2', request)).rejects.toThrow('the migration has a fault')
