@@ -20,9 +20,12 @@ const COMMANDS: readonly CommandUnderTest[] = [
     name: ['test', 'start'].includes(script) ? `npm ${script}` : `npm run ${script}`,
     command: ['npm', 'run', '--silent', script, '--'],
   })),
-  ...['fixtures/setup.ts', 'server/main.ts', 'fixtures/services/pusher/server/main.ts'].map(
-    (file): CommandUnderTest => ({ name: `node ${file}`, command: [process.execPath, file] }),
-  ),
+  ...[
+    'fixtures/setup.ts',
+    'fixtures/commands/pull-images.ts',
+    'server/main.ts',
+    'fixtures/services/pusher/server/main.ts',
+  ].map((file): CommandUnderTest => ({ name: `node ${file}`, command: [process.execPath, file] })),
   ...['.ci/run', '.ci/containers/run'].map((file): CommandUnderTest => ({ name: file, command: ['bash', file] })),
 ]
 
