@@ -26,7 +26,10 @@ const COMMANDS: readonly CommandUnderTest[] = [
     'server/main.ts',
     'fixtures/services/pusher/server/main.ts',
   ].map((file): CommandUnderTest => ({ name: `node ${file}`, command: [process.execPath, file] })),
-  ...['.ci/run', '.ci/containers/run'].map((file): CommandUnderTest => ({ name: file, command: ['bash', file] })),
+  ...['.ci/run', '.ci/lanes/embedded', '.ci/lanes/auto', '.ci/lanes/containers'].map((file): CommandUnderTest => ({
+    name: file,
+    command: ['bash', file],
+  })),
 ]
 
 interface Ended {

@@ -1,78 +1,101 @@
 import { execFile } from 'node:child_process'
-import { chmod, cp, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@playwright/test'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 
-const PIPELINE = fileURLToPath(new URL('../../.ci/run', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const LANES = ['embedded', 'auto', 'containers'] as const
+/** The whole of it, on 2 cores. */
+const MAX_SECONDS = 90 * 60
+/** What a step has for its end when its time is over. */
+const KILL_AFTER_SECONDS = 30
 
-interface Lanes {
-  /** What `npm test` and the containers lane write, as lines of shell. */
-  readonly tests: string
-  readonly containers: string
+/** What the lanes write instead of testing, as lines of shell. */
+type Lanes = Readonly<Record<(typeof LANES)[number], string>>
+
+interface Ended {
+  readonly code: number
+  readonly lines: readonly string[]
 }
 
-/** The pipeline itself, with an npm and a containers lane that do nothing but write. */
-async function runPipeline({ tests, containers }: Lanes): Promise<{ code: number; lastLine: string | undefined }> {
+/** The pipeline itself, with an npm and lanes that do nothing but write. */
+async function runPipeline(lanes: Lanes): Promise<Ended> {
   const root = test.info().outputPath('clone')
   const programs = join(root, 'programs')
-  await mkdir(join(root, '.ci/containers'), { recursive: true })
+  await mkdir(join(root, '.ci/lanes'), { recursive: true })
   await mkdir(programs)
-  await cp(PIPELINE, join(root, '.ci/run'))
-  const npm = `#!/bin/bash\nif [ "$1" = test ]; then\n${tests}\nfi\n`
-  for (const [file, text] of [
-    [join(programs, 'npm'), npm],
-    [join(root, '.ci/containers/run'), `#!/bin/bash\n${containers}\n`],
-  ] as const) {
-    await writeFile(file, text)
+  await cp(join(ROOT, '.ci/run'), join(root, '.ci/run'))
+  const scripts = LANES.map((lane) => [join(root, '.ci/lanes', lane), lanes[lane]] as const)
+  for (const [file, text] of [[join(programs, 'npm'), 'true'] as const, ...scripts]) {
+    await writeFile(file, `#!/bin/bash\n${text}\n`)
     await chmod(file, 0o755)
   }
   const inherited = inheritedEnvironment()
   const env = { ...inherited, PATH: [programs, inherited['PATH']].join(delimiter) }
   return new Promise((resolve) => {
     execFile('bash', [join(root, '.ci/run')], { env }, (error, stdout) =>
-      resolve({ code: Number(error?.code ?? 0), lastLine: stdout.trim().split('\n').at(-1) }),
+      resolve({ code: Number(error?.code ?? 0), lines: stdout.trim().split('\n') }),
     )
   })
 }
 
-const passes = `echo '3 passed, 0 failed, 1 skipped'`
+const PASSES = `echo '3 passed, 0 failed, 1 skipped'`
 const NO_ENGINE = `echo '# NO CONTAINER ENGINE: none answers'`
+const ALL_PASS: Lanes = { embedded: PASSES, auto: PASSES, containers: PASSES }
 
 for (const { title, lanes, code, lastLine } of [
+  { title: 'lanes that passed are counted together', lanes: {}, code: 0, lastLine: '9 passed, 0 failed, 3 skipped' },
   {
-    title: 'lanes that passed are counted together',
-    lanes: { tests: passes, containers: passes },
-    code: 0,
-    lastLine: '6 passed, 0 failed, 2 skipped',
-  },
-  {
-    title: 'a lane of tests that has tested nothing has failed',
-    lanes: { tests: `echo '0 passed, 0 failed'`, containers: passes },
-    code: 1,
-    lastLine: '3 passed, 1 failed, 1 skipped',
-  },
-  {
-    title: 'a lane of tests that counts nothing has failed',
-    lanes: { tests: passes, containers: 'true' },
-    code: 1,
-    lastLine: '3 passed, 1 failed, 1 skipped',
-  },
-  {
-    title: 'without a container engine the containers lane has not failed',
-    lanes: { tests: passes, containers: NO_ENGINE },
+    title: 'without a container engine the lanes on containers have not failed',
+    lanes: { auto: NO_ENGINE, containers: NO_ENGINE },
     code: 0,
     lastLine: '3 passed, 0 failed, 1 skipped',
   },
   {
-    title: 'a lane that breaks without a count has failed',
-    lanes: { tests: 'exit 3', containers: passes },
+    title: 'each lane adds the failures that it has counted',
+    lanes: Object.fromEntries(LANES.map((lane, at) => [lane, `echo '1 passed, ${at + 1} failed'; exit 1`])),
     code: 1,
-    lastLine: '3 passed, 1 failed, 1 skipped',
+    lastLine: '3 passed, 6 failed',
   },
-]) {
+] as const) {
   test(`in the pipeline ${title}`, async () => {
-    expect(await runPipeline(lanes)).toEqual({ code, lastLine })
+    const ended = await runPipeline({ ...ALL_PASS, ...lanes })
+    expect({ code: ended.code, lastLine: ended.lines.at(-1) }).toEqual({ code, lastLine })
   })
 }
+
+for (const lane of LANES) {
+  for (const [what, text] of [
+    ['has tested nothing', `echo '0 passed, 0 failed'`],
+    ['counts nothing', 'true'],
+    ['breaks without a count', 'exit 3'],
+  ] as const) {
+    test(`in the pipeline the lane ${lane} has failed when it ${what}`, async () => {
+      const { code, lines } = await runPipeline({ ...ALL_PASS, [lane]: text })
+      expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '6 passed, 1 failed, 2 skipped' })
+    })
+  }
+}
+
+/** Each step of the pipeline with its limit, as it shows them. */
+async function stepsOfPipeline(): Promise<ReadonlyMap<string, number>> {
+  const { lines } = await runPipeline(ALL_PASS)
+  const shown = lines.flatMap((line) => [...line.matchAll(/^── (.+) \(at most (\d+) s\)$/g)])
+  return new Map(shown.map(([, command = '', seconds]) => [command, Number(seconds)]))
+}
+
+test('the steps of the pipeline end within 90 minutes, whatever hangs', async () => {
+  const limits = [...(await stepsOfPipeline()).values()]
+  expect(limits.length).toBeGreaterThan(LANES.length)
+  const total = limits.reduce((sum, seconds) => sum + seconds + KILL_AFTER_SECONDS, 0)
+  expect(total).toBeLessThan(MAX_SECONDS)
+  expect(await readFile(join(ROOT, '.ci/run'), 'utf8')).toContain(`--kill-after=${KILL_AFTER_SECONDS} `)
+})
+
+test('the workflow of GitHub runs the steps of the pipeline and nothing else', async () => {
+  const workflow = await readFile(join(ROOT, '.github/workflows/ci.yml'), 'utf8')
+  const ran = [...workflow.matchAll(/^ +(?:- )?run: (.+)$/gm)].map(([, command]) => command)
+  expect(new Set(ran)).toEqual(new Set((await stepsOfPipeline()).keys()))
+})
