@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@playwright/test'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
+import { isRunning } from '#fixtures/services/process/process-tree.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const LANES = ['embedded', 'auto', 'containers'] as const
@@ -78,6 +79,13 @@ for (const lane of LANES) {
     })
   }
 }
+
+test('an engine that a lane has left behind is stopped at the end of the pipeline', async () => {
+  const file = test.info().outputPath('engine')
+  const leaves = `sleep 600 >&- 2>&- & echo $! | tee "$ENGINE_STATE/pid" >'${file}'; ${PASSES}`
+  expect((await runPipeline({ ...ALL_PASS, auto: leaves })).code).toBe(0)
+  expect(isRunning(Number(await readFile(file, 'utf8')))).toBe(false)
+})
 
 /** Each step of the pipeline with its limit, as it shows them. */
 async function stepsOfPipeline(): Promise<ReadonlyMap<string, number>> {
