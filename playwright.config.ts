@@ -61,6 +61,13 @@ function parseEffort(wanted: string | undefined): Effort {
   return wanted as Effort
 }
 
+/** Of the targets that are measured; what is below fails. A run of which somebody waits for the answer has no limit. */
+function parseMinDecidedPercent(wanted: string): number {
+  const percent = Number(wanted)
+  if (percent >= 0 && percent <= 100) return percent
+  throw new RangeError(`MIN_DECIDED is a number of percent from 0 to 100, and not "${wanted}"`)
+}
+
 const spec = (name: string, options: Partial<Project<Options>> = {}): Project<Options> => ({
   name,
   testDir: `e2e/${name}`,
@@ -124,7 +131,11 @@ export default defineConfig<Options>({
     ['list'],
     [
       './fixtures/measurement/report/measurement-reporter.ts',
-      { jobSummary: process.env['GITHUB_STEP_SUMMARY'], isBrief: process.env['VERIFY'] === 'quick' },
+      {
+        jobSummary: process.env['GITHUB_STEP_SUMMARY'],
+        isBrief: process.env['VERIFY'] === 'quick',
+        minDecidedPercent: parseMinDecidedPercent(process.env['MIN_DECIDED'] || (onCi ? '90' : '0')),
+      },
     ],
     ['./fixtures/playwright/counts-reporter.ts', { isListing: process.argv.includes('--list') }],
   ],
