@@ -68,6 +68,14 @@ function parseMinDecidedPercent(wanted: string): number {
   throw new RangeError(`MIN_DECIDED is a number of percent from 0 to 100, and not "${wanted}"`)
 }
 
+/** How long the soak lasts; as many looks as the effort has where nothing is said. */
+function parseSoakMinutes(wanted: string | undefined): number | undefined {
+  if (wanted === undefined || wanted === '') return undefined
+  const minutes = Number(wanted)
+  if (minutes > 0 && minutes <= 600) return minutes
+  throw new RangeError(`SOAK_MINUTES is a number of minutes up to 600, and not "${wanted}"`)
+}
+
 const spec = (name: string, options: Partial<Project<Options>> = {}): Project<Options> => ({
   name,
   testDir: `e2e/${name}`,
@@ -124,6 +132,7 @@ export default defineConfig<Options>({
     intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1,
     seed: Number(process.env['SEED']),
     effort: parseEffort(process.env['VERIFY']),
+    soakMinutes: parseSoakMinutes(process.env['SOAK_MINUTES']),
     // A deployed backend to measure: nothing is started then.
     deployedUrl: process.env['BASE_URL'] || undefined,
   },

@@ -26,7 +26,14 @@ const COMMANDS: readonly CommandUnderTest[] = [
     'server/main.ts',
     'fixtures/services/pusher/server/main.ts',
   ].map((file): CommandUnderTest => ({ name: `node ${file}`, command: [process.execPath, file] })),
-  ...['.ci/run', '.ci/lanes/embedded', '.ci/lanes/auto', '.ci/lanes/containers'].map((file): CommandUnderTest => ({
+  ...[
+    '.ci/run',
+    '.ci/lanes/embedded',
+    '.ci/lanes/auto',
+    '.ci/lanes/containers',
+    '.ci/lanes/measurements',
+    '.ci/nightly',
+  ].map((file): CommandUnderTest => ({
     name: file,
     command: ['bash', file],
   })),
