@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,7 +36,7 @@ interface Ended {
   readonly stderr: string
   /** Commands with what was set for them, in the order of running. */
   readonly ran: readonly string[]
-  fileOf(path: string): Promise<string>
+  readonly fileOf: (path: string) => Promise<string>
 }
 
 /** A step that measures: one line of history, a report, and the counts at the end. */
@@ -80,21 +81,13 @@ async function runNightly({ args = [], variables = {}, instead = {} }: Night = {
   const inherited = inheritedEnvironment()
   const env = { ...inherited, PATH: [programs, inherited['PATH']].join(delimiter), ...variables }
   const fileOf = (path: string): Promise<string> => readFile(join(root, path), 'utf8')
-  return new Promise((resolve) => {
-    execFile('bash', [join(root, '.ci/nightly'), ...args], { env }, (error, stdout, stderr) => {
-      void fileOf('ran')
-        .catch(() => '')
-        .then((ran) =>
-          resolve({
-            code: Number(error?.code ?? 0),
-            lines: stdout.trim().split('\n'),
-            stderr,
-            ran: ran.replaceAll(`${programs}/`, '').trim().split('\n'),
-            fileOf,
-          }),
-        )
-    })
+  const ended = await new Promise<Pick<Ended, 'code' | 'lines' | 'stderr'>>((resolve) => {
+    execFile('bash', [join(root, '.ci/nightly'), ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), lines: stdout.trim().split('\n'), stderr }),
+    )
   })
+  const ran = existsSync(join(root, 'ran')) ? await fileOf('ran') : ''
+  return { ...ended, ran: ran.replaceAll(`${programs}/`, '').trim().split('\n'), fileOf }
 }
 
 test('the pipeline of the night runs every step once, in full', async () => {
