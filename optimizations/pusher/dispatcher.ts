@@ -124,7 +124,7 @@ export class Dispatcher {
     while (this.#shouldSend(tier)) {
       const waitMs = breaker.waitMs()
       if (waitMs > 0) return this.#pumpIn(waitMs)
-      const wanted = Math.min(1, this.queue.lanes.ready(tier.name), tier.tokens.mostAtOnce)
+      const wanted = Math.min(this.#options.batchSize, this.queue.lanes.ready(tier.name), tier.tokens.mostAtOnce)
       if (!this.#takeTokens(tier, wanted)) return this.#awaitTokens(tier, wanted)
       const shipment = this.queue.take(wanted, tier.name)
       if (shipment === undefined) return
