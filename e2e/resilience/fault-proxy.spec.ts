@@ -2,10 +2,7 @@ import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { expect, test } from '#fixtures/test.ts'
 import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
-import { startEmbeddedPusher } from '#fixtures/services/pusher/embedded-pusher.ts'
-import { startEmbeddedPostgres } from '#fixtures/services/postgres/embedded-postgres.ts'
 import { startFaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 
 interface Held<T> extends AsyncDisposable {
   readonly client: T
@@ -123,59 +120,17 @@ test.describe('Pusher behind the proxy', () => {
   })
 })
 
-test.describe('The process of an embedded service', () => {
-  test('a frozen PostgreSQL answers nothing, and thawed it answers what was asked meanwhile', async () => {
-    await using service = await startEmbeddedPostgres()
-    await using patient = await postgresClient(service.url)
-    await using impatient = await postgresClient(service.url, { query_timeout: 300 })
-    service.process?.freeze()
-    const answer = patient.client.query('select 1 one')
-    await expect(impatient.client.query('select 1 one')).rejects.toThrow('timeout')
-    service.process?.thaw()
-    expect((await answer).rows).toEqual([{ one: 1 }])
-  })
-
-  test('a killed PostgreSQL comes back on the same port with all that was committed', async () => {
-    await using service = await startEmbeddedPostgres()
-    await using before = await postgresClient(service.url)
-    await before.client.query('create table kept (id int); insert into kept select generate_series(1, 1000)')
-    await service.process?.kill()
-    await expect(postgresClient(service.url)).rejects.toThrow('ECONNREFUSED')
-    await service.process?.restart()
-    await using after = await postgresClient(service.url)
-    const { rows } = await after.client.query('select count(*)::int from kept')
-    expect(rows).toEqual([{ count: 1000 }])
-  })
-
-  test('a killed Redis with persistence comes back on the same port with all that was written', async () => {
-    await using service = await startEmbeddedRedis({ persistence: 'append-only' })
-    await using held = redisClient(service.url)
-    await held.client.set('kept', 'yes')
-    await service.process?.kill()
-    await service.process?.restart()
-    expect(await held.client.get('kept')).toBe('yes')
-  })
-
-  test('a frozen Redis keeps its connections open and says nothing', async () => {
-    await using service = await startEmbeddedRedis()
-    await using held = redisClient(service.url, { commandTimeout: 300 })
-    await held.client.ping()
-    service.process?.freeze()
-    await expect(held.client.ping()).rejects.toThrow('Command timed out')
-    expect(held.client.status).toBe('ready')
-    service.process?.thaw()
-    expect(await held.client.ping()).toBe('PONG')
-  })
-  test('a killed Pusher server comes back on the same port with the same apps, and its clients with it', async () => {
-    await using service = await startEmbeddedPusher()
-    const target = { ...service.address, ...service.apps[0] }
-    await using subscriber = await Subscriber.connect(target)
-    await subscriber.subscribe('private-news')
-    await service.process?.kill()
-    await expect(createPublisher(target).trigger('private-news', 'told', 0)).rejects.toThrow()
-    await service.process?.restart()
-    await expect.poll(() => subscriber.dataOf('private-news', 'pusher_internal:subscription_succeeded')).toHaveLength(2)
-    await createPublisher(target).trigger('private-news', 'told', 1)
-    await expect.poll(() => subscriber.dataOf('private-news', 'told')).toEqual([1])
-  })
+test('a killed Pusher server comes back on the same port with the same apps, and its clients with it', async ({
+  ownServices,
+}) => {
+  await using service = await ownServices.pusher()
+  const target = { ...service.address, ...service.apps[0] }
+  await using subscriber = await Subscriber.connect(target)
+  await subscriber.subscribe('private-news')
+  await service.process.kill()
+  await expect(createPublisher(target).trigger('private-news', 'told', 0)).rejects.toThrow()
+  await service.process.restart()
+  await expect.poll(() => subscriber.dataOf('private-news', 'pusher_internal:subscription_succeeded')).toHaveLength(2)
+  await createPublisher(target).trigger('private-news', 'told', 1)
+  await expect.poll(() => subscriber.dataOf('private-news', 'told')).toEqual([1])
 })

@@ -30,13 +30,13 @@ test('a server that is stopped by SIGSTOP in the middle of a flood and goes on l
   await using publisher = await startPublisher({ app: server.app, ...QUICK })
   const publish = (n: number) => publisher.publish(CHANNELS[n % CHANNELS.length] ?? '', 'counted', n)
   for (const n of counts(200)) await publish(n)
-  server.process.freeze()
+  await server.process.freeze()
   try {
     for (const n of counts(200)) await publish(200 + n)
     await expect.poll(() => publisher.stats().breaker).toMatch(/open/)
     expect(await publisher.health()).toMatchObject({ status: 'unhealthy' })
   } finally {
-    server.process.thaw()
+    await server.process.thaw()
   }
   await expect.poll(() => publisher.stats().pending).toBe(0)
   await expect.poll(() => listener.heard.length).toBe(400)

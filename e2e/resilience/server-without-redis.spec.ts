@@ -95,13 +95,13 @@ test('what is invalidated while Redis is frozen is accepted, and no old value is
   const database = new Client(breakable.databaseUrl)
   await database.connect()
   try {
-    redis.freeze()
+    await redis.freeze()
     await database.query('update lessons set title = $1 where id = $2', ['Changed in the meantime', reporter?.lessonId])
     const reply = await admin.send('DELETE', `/api/v1/admin/cache/tags/lesson:${reporter?.lessonId}`)
     expect(reply.status).toBe(202)
     expect(reply.body).toMatchObject({ acknowledged: false })
   } finally {
-    redis.thaw()
+    await redis.thaw()
   }
   try {
     await expect
@@ -131,6 +131,6 @@ test('a server that starts while Redis is gone serves at once, and uses Redis wh
       .poll(async () => (await client.get('/health/performance')).body['start'], { timeout: 20_000 })
       .toMatchObject({ status: 'completed' })
   } finally {
-    if (redis.pid === undefined) await redis.restart()
+    if (!redis.isRunning) await redis.restart()
   }
 })

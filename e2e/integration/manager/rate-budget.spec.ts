@@ -1,4 +1,3 @@
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import { expect, test } from '#fixtures/test.ts'
 import { systemClock } from '#optimizations/kernel/clock.ts'
 import { systemRandom } from '#optimizations/kernel/random.ts'
@@ -56,13 +55,15 @@ test('budgets of different names know nothing of each other', async ({ redis }) 
   expect(await other.reserve(40)).toBe(0)
 })
 
-test('a Redis that is gone or frozen costs one wait, and then nothing until it is worth asking again', async () => {
-  await using redis = await startEmbeddedRedis()
+test('a Redis that is gone or frozen costs one wait, and then nothing until it is worth asking again', async ({
+  ownServices,
+}) => {
+  await using redis = await ownServices.redis()
   await using budget = await connectBudget(redis.url, { name: 'budget', callsPerSecond: 1_000, burst: 40 })
   expect(await budget.reserve(1)).toBe(0)
-  redis.process?.freeze()
+  await redis.process.freeze()
   await expect(budget.reserve(1)).rejects.toThrow()
   await expect(budget.reserve(1)).rejects.toThrow('left alone')
-  redis.process?.thaw()
+  await redis.process.thaw()
   await expect.poll(() => budget.reserve(1).catch(() => 'not yet'), { timeout: 10_000 }).toBe(0)
 })

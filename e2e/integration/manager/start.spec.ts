@@ -2,8 +2,6 @@ import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import { startOptimizations, createOptimizations } from '#optimizations/manager/start-optimizations.ts'
 import type { Leased } from '#fixtures/services/broker/broker-client.ts'
 import type { DatabaseLease, PusherLease } from '#fixtures/services/broker/lease.ts'
-import { startEmbeddedPusher } from '#fixtures/services/pusher/embedded-pusher.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import { connectRealtimeClient } from '#fixtures/playwright/realtime-client.ts'
 import { expect, test } from '#fixtures/test.ts'
 import { entities } from '#server/entities/entities.ts'
@@ -46,9 +44,10 @@ test('with all services there the start is completed, and says how long each too
 test('without Redis the start is partial and says so; when Redis comes, it is completed without a hand', async ({
   seededDatabase,
   pusher,
+  ownServices,
 }) => {
-  await using redis = await startEmbeddedRedis()
-  await redis.process?.kill()
+  await using redis = await ownServices.redis()
+  await redis.process.kill()
   await using optimizations = await startOptimizations(
     optionsFor({ seededDatabase, pusher, redisUrl: redis.url }),
     quiet,
@@ -57,7 +56,7 @@ test('without Redis the start is partial and says so; when Redis comes, it is co
   expect(optimizations.status().services.cache.error).not.toBe('')
   expect(await optimizations.cache.getOrSet(cacheKey('any', 1), () => 'loaded')).toBe('loaded')
   expect((await optimizations.health()).status).toBe('degraded')
-  await redis.process?.restart()
+  await redis.process.restart()
   await expect.poll(() => optimizations.status().status, { timeout: 20_000 }).toBe('completed')
   expect((await optimizations.health()).services.cache.status).toBe('healthy')
 })
@@ -65,9 +64,10 @@ test('without Redis the start is partial and says so; when Redis comes, it is co
 test('a Redis that accepts connections and never answers does not keep the start waiting', async ({
   seededDatabase,
   pusher,
+  ownServices,
 }) => {
-  await using redis = await startEmbeddedRedis()
-  redis.process?.freeze()
+  await using redis = await ownServices.redis()
+  await redis.process.freeze()
   await using optimizations = await startOptimizations(
     {
       ...optionsFor({ seededDatabase, pusher, redisUrl: redis.url }),
@@ -78,28 +78,29 @@ test('a Redis that accepts connections and never answers does not keep the start
   expect(optimizations.status()).toMatchObject({ status: 'partial' })
   expect(optimizations.status().services.cache.status).not.toBe('initialized')
   expect(await optimizations.cache.getOrSet(cacheKey('any', 1), () => 'loaded')).toBe('loaded')
-  redis.process?.thaw()
+  await redis.process.thaw()
   await expect.poll(() => optimizations.status().status, { timeout: 20_000 }).toBe('completed')
 })
 
 test('without Pusher the start is partial; when Pusher comes, what waited in the outbox is delivered', async ({
   postgres,
   redis,
+  ownServices,
 }) => {
   // Not the seeded database: a server of another spec may be at work on its outbox.
   await postgres.reset()
   await migrate(postgres.url)
-  await using service = await startEmbeddedPusher()
+  await using service = await ownServices.pusher()
   const [app] = service.apps
   const address = { ...service.address, ...app } as Addresses['pusher']
-  await service.process?.kill()
+  await service.process.kill()
   await using optimizations = await startOptimizations(
     optionsFor({ seededDatabase: postgres, pusher: address, redisUrl: redis.url }),
     quiet,
   )
   expect(optimizations.status()).toMatchObject({ status: 'partial', services: { pusher: { status: 'degraded' } } })
   await optimizations.transaction((unit) => unit.publish('waiting-room', 'called', { number: 7 }))
-  await service.process?.restart()
+  await service.process.restart()
   await using subscriber = await connectRealtimeClient({ pusher: address, authUrl: 'http://127.0.0.1:9', token: '' })
   await subscriber.subscribe('waiting-room')
   await expect.poll(() => optimizations.status().status, { timeout: 20_000 }).toBe('completed')

@@ -33,13 +33,16 @@ const RUN = `
   const [image, id] = process.argv.slice(2)
   setInterval(() => undefined, 1_000)
   await endWithNpm()
-  await startContainer(image, (pulled) => {
-    console.log('CREATING')
-    return new WithVolume(pulled)
-      .withCommand(['redis-server'])
-      .withExposedPorts(6379)
-      .withLabels({ '${LABEL}': id })
-      .withWaitStrategy(Wait.forListeningPorts())
+  await startContainer(image, {
+    define: (pulled) => {
+      console.log('CREATING')
+      return new WithVolume(pulled)
+        .withCommand(['redis-server'])
+        .withExposedPorts(6379)
+        .withLabels({ '${LABEL}': id })
+        .withWaitStrategy(Wait.forListeningPorts())
+    },
+    ask: async () => undefined,
   })
   console.log('STARTED')`
 
