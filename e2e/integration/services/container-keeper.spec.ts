@@ -132,6 +132,16 @@ test.describe('where a container engine answers (skipped where none does, or non
     })
   }
 
+  test('a run that is killed outright while its container is paused leaves none after 30 s', async ({ engine }) => {
+    const run = engine.run('node')
+    await run.says('STARTED')
+    const { dockerode } = (await getContainerRuntimeClient()).container
+    const [id = ''] = await engine.containers()
+    await dockerode.getContainer(id).pause()
+    run.process.kill('SIGKILL')
+    await expect.poll(engine.containers, { timeout: LEFT_MS }).toEqual([])
+  })
+
   for (const { when, comes } of [
     { when: 'before its container is made', comes: (run: SmallRun) => run.says('CREATING') },
     {
