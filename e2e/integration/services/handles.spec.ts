@@ -126,7 +126,9 @@ for (const [title, start] of Object.entries(SUBJECTS)) {
       await subject.find()
     })
 
-    test('frozen it can be killed, and restarted in place it is not frozen any more', async ({ ownServices }) => {
+    test('frozen it can be restarted in place, and is not frozen any more; frozen it can be stopped', async ({
+      ownServices,
+    }) => {
       await using subject = await start(ownServices)
       const { process } = subject.service
       await using held = await subject.connect()
@@ -136,6 +138,10 @@ for (const [title, start] of Object.entries(SUBJECTS)) {
       await subject.find()
       await using again = await subject.connect()
       expect(await outcome(again.ask(), again)).toBe('answered')
+      await process.freeze()
+      await subject.service.stop()
+      await again.cut
+      await expect(subject.connect()).rejects.toThrow()
     })
   })
 }
