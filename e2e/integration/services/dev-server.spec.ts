@@ -30,7 +30,7 @@ interface Dev {
 
 function run(directory: string, environment: Readonly<Record<string, string>>, args: readonly string[]): DevRun {
   const program = spawn(process.execPath, [DEV, ...args], {
-    env: { ...inheritedEnvironment(), SERVICES: 'embedded', HOTPATH_STATE: directory, ...environment },
+    env: { ...inheritedEnvironment(), HOTPATH_STATE: directory, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output: string[] = []
@@ -59,14 +59,15 @@ function run(directory: string, environment: Readonly<Record<string, string>>, a
 
 /** A dev server with a data directory of this test's own. */
 const test = base.extend<{ dev: Dev }>({
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads the dependencies from the pattern: there are none.
-  dev: async ({}, use) => {
+  dev: async ({ ownServices }, use) => {
+    // It keeps its data by embedded services, and takes a container where the machine has no redis-server only.
+    const variables = { ...ownServices.variables, SERVICES: 'auto' }
     const directory = join(tmpdir(), `hotpath-dev-${randomUUID()}`)
     const started: DevRun[] = []
     await use({
       directory,
       start: (environment, ...args) => {
-        const one = run(directory, environment, args)
+        const one = run(directory, { ...variables, ...environment }, args)
         started.push(one)
         return one
       },
@@ -117,7 +118,7 @@ test('a taken port ends the dev server before anything is started, with one line
   server.close()
   expect(program.process.exitCode).toBe(1)
   expect(program.output).toEqual([
-    `PORT: 127.0.0.1:${port} is already in use; set PORT to another, or 0 for any free one`,
+    `PORT: 127.0.0.1:${port} is already in use; set PORT to another, or 0 for any free one (see docs/troubleshooting.md#a-port-is-taken)`,
   ])
 })
 
@@ -154,7 +155,7 @@ for (const [what, environment, args] of [
     await once(second.process, 'close')
     expect(second.process.exitCode).toBe(1)
     expect(second.output).toEqual([
-      `Hotpath runs already on the data in ${dev.directory}: open ${app} (pid ${first.process.pid}; to stop it: kill ${first.process.pid})`,
+      `Hotpath runs already on the data in ${dev.directory}: open ${app} (pid ${first.process.pid}; to stop it: kill ${first.process.pid}) (see docs/troubleshooting.md#a-port-is-taken)`,
     ])
 
     expect((await fetch(`${app}/health/ready`)).status).toBe(200)

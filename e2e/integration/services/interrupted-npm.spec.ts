@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
+import { findRedisServer } from '#fixtures/services/redis/find-redis-server.ts'
 import { describeProcess } from '#fixtures/services/process/npm-line.ts'
 import { isRunning, processTree, signalAll } from '#fixtures/services/process/process-tree.ts'
 import { expect, test as base } from '#fixtures/test.ts'
@@ -31,14 +32,17 @@ interface NpmRun {
 }
 
 interface Npm {
+  /** The program that is there for Redis: itself, or where the machine has none what keeps its container. */
+  readonly redisProgram: 'redis-server' | 'container-keeper.process.ts'
   /** Below the project, with an endless test that the project's own Playwright finds there. */
   readonly directory: string
   run(args: readonly string[], environment?: Readonly<Record<string, string>>): NpmRun
 }
 
 const test = base.extend<{ npm: Npm }>({
-  // oxlint-disable-next-line no-empty-pattern -- Playwright reads the dependencies from the pattern: there are none.
-  npm: async ({}, use) => {
+  npm: async ({ ownServices }, use) => {
+    const isEmbedded = (await findRedisServer()) !== undefined
+    const variables = { ...ownServices.variables, SERVICES: isEmbedded ? 'embedded' : 'auto' }
     const directory = join(ROOT, '.hotpath', `interrupted-npm-${randomUUID()}`)
     await mkdir(directory, { recursive: true })
     const globalSetup = join(ROOT, 'fixtures/playwright/global-setup.ts')
@@ -48,10 +52,11 @@ const test = base.extend<{ npm: Npm }>({
     const seen = new Set<number>()
     await use({
       directory,
+      redisProgram: isEmbedded ? 'redis-server' : 'container-keeper.process.ts',
       run: (args, environment = {}) => {
         const child = spawn('npm', args, {
           cwd: ROOT,
-          env: { ...inheritedEnvironment(), SERVICES: 'embedded', TMPDIR: directory, ...environment },
+          env: { ...inheritedEnvironment(), ...variables, TMPDIR: directory, ...environment },
           stdio: ['ignore', 'pipe', 'pipe'],
         })
         const output: string[] = []
@@ -90,9 +95,10 @@ async function expectNothingAfterKill({ process: npm, tree }: NpmRun, programs: 
   for (const program of programs) expect(before).toContain(program)
   // Supervisors are told the directories that they have to remove.
   const temporary = before.split(/\s/).filter((word) => /\/hotpath-[a-z]+-[\da-f-]{36}$/.test(word))
-  expect(temporary.filter(existsSync)).not.toEqual([])
+  const isEmbedded = ['postgres', 'redis-server'].some((program) => programs.includes(program))
+  if (isEmbedded) expect(temporary.filter(existsSync)).not.toEqual([])
   npm.kill('SIGKILL')
-  await expect.poll(() => whatRuns(pids), { timeout: 15_000 }).toEqual([])
+  await expect.poll(() => whatRuns(pids), { timeout: 30_000 }).toEqual([])
   await expect.poll(() => temporary.filter(existsSync)).toEqual([])
 }
 
@@ -102,7 +108,7 @@ test('npm start that is killed outright leaves neither server nor services', asy
   const state = join(npm.directory, 'state')
   const run = npm.run(['start'], { PORT: '0', HOTPATH_STATE: state })
   await run.says('  app ')
-  await expectNothingAfterKill(run, ['server/main.ts', 'redis-server', 'postgres', 'pusher/server/main.ts'])
+  await expectNothingAfterKill(run, ['server/main.ts', npm.redisProgram, 'postgres', 'pusher/server/main.ts'])
 })
 
 for (const [what, args] of [
@@ -112,7 +118,8 @@ for (const [what, args] of [
   test(`${what} whose npm is killed outright leaves neither server, services nor data`, async ({ npm }) => {
     const run = npm.run(args(join(npm.directory, 'playwright.config.ts')))
     await run.says('STARTED ')
-    await expectNothingAfterKill(run, ['server/main.ts', 'redis-server', 'postgres', 'pusher/server/main.ts'])
+    const others = npm.redisProgram === 'redis-server' ? ['postgres', 'pusher/server/main.ts'] : []
+    await expectNothingAfterKill(run, ['server/main.ts', npm.redisProgram, ...others])
   })
 }
 
@@ -130,13 +137,13 @@ test('what does not heed the signal is killed soon after', async ({ npm }) => {
   const pids = run.tree()
   run.process.kill('SIGKILL')
   await expect.poll(() => run.output).toContain('HEARD')
-  await expect.poll(() => whatRuns(pids), { timeout: 15_000 }).toEqual([])
+  await expect.poll(() => whatRuns(pids), { timeout: 30_000 }).toEqual([])
 })
 
 test('a benchmark whose npm is killed outright leaves neither services nor load', async ({ npm }) => {
   const run = npm.run(['run', 'bench', '--', 'cache', '--quick'])
   const isUp = async (): Promise<boolean> =>
-    (await whatRuns(run.tree())).some((command) => command.includes('redis-server'))
+    (await whatRuns(run.tree())).some((command) => command.includes(npm.redisProgram))
   await expect.poll(isUp, { timeout: 30_000 }).toBe(true)
-  await expectNothingAfterKill(run, ['e2e/bench/main.ts', 'redis-server'])
+  await expectNothingAfterKill(run, ['e2e/bench/main.ts', npm.redisProgram])
 })

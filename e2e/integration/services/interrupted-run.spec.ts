@@ -28,14 +28,16 @@ const ENDLESS = `
     const { rows } = await client.query('show data_directory')
     const cache = new Redis(redis.url)
     const [, redisDirectory] = await cache.config('GET', 'dir')
+    const directories = [[postgres, rows[0].data_directory], [redis, redisDirectory]]
+      .flatMap(([{ provider }, directory]) => provider === 'embedded' ? [directory] : [])
     const ports = [postgres.url, redis.url, pusher.url].map((url) => Number(new URL(url).port))
     await client.end()
     cache.disconnect()
-    console.log('STARTED ' + JSON.stringify({ ports, directories: [rows[0].data_directory, redisDirectory] }))
+    console.log('STARTED ' + JSON.stringify({ ports, directories }))
     await new Promise(() => {})
   })`
 
-const Started = z.object({ ports: z.array(z.number()).length(3), directories: z.array(z.string()).length(2) })
+const Started = z.object({ ports: z.array(z.number()).length(3), directories: z.array(z.string()) })
 
 function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -53,7 +55,7 @@ interface EndlessRun extends AsyncDisposable {
   readonly started: z.infer<typeof Started>
 }
 
-async function startEndlessRun(): Promise<EndlessRun> {
+async function startEndlessRun(variables: Readonly<Record<string, string>>): Promise<EndlessRun> {
   // Below the project, so that what it imports is found.
   const directory = join(ROOT, '.hotpath', `interrupted-run-${randomUUID()}`)
   await mkdir(directory, { recursive: true })
@@ -62,7 +64,7 @@ async function startEndlessRun(): Promise<EndlessRun> {
   await writeFile(join(directory, 'endless.spec.ts'), ENDLESS)
   const run = spawn(process.execPath, [CLI, 'test'], {
     cwd: directory,
-    env: { ...inheritedEnvironment(), SERVICES: 'embedded' },
+    env: { ...inheritedEnvironment(), ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
     // A process group of its own, as a terminal gives to each command.
     detached: true,
@@ -80,12 +82,14 @@ async function startEndlessRun(): Promise<EndlessRun> {
 }
 
 async function expectNothingOf({ ports, directories }: z.infer<typeof Started>): Promise<void> {
-  for (const port of ports) await expect.poll(() => isListening(port)).toBe(false)
+  for (const port of ports) await expect.poll(() => isListening(port), { timeout: 30_000 }).toBe(false)
   await expect.poll(() => directories.filter(existsSync)).toEqual([])
 }
 
-test('Ctrl-C during a run leaves neither services nor data', async () => {
-  await using run = await startEndlessRun()
+test.describe.configure({ timeout: 120_000 })
+
+test('Ctrl-C during a run leaves neither services nor data', async ({ ownServices }) => {
+  await using run = await startEndlessRun(ownServices.variables)
   expect(run.started.directories.every(existsSync)).toBe(true)
   const ended = once(run.process, 'exit')
   process.kill(-(run.process.pid ?? 0), 'SIGINT')
@@ -93,8 +97,8 @@ test('Ctrl-C during a run leaves neither services nor data', async () => {
   await expectNothingOf(run.started)
 })
 
-test('a run that is killed outright leaves neither services nor data', async () => {
-  await using run = await startEndlessRun()
+test('a run that is killed outright leaves neither services nor data', async ({ ownServices }) => {
+  await using run = await startEndlessRun(ownServices.variables)
   expect(run.started.directories.every(existsSync)).toBe(true)
   run.process.kill('SIGKILL')
   await expectNothingOf(run.started)
