@@ -105,18 +105,21 @@ test('the events of writes through all processes are delivered once, and in the 
   const subscriber = await realtime.connectAs(reporter.username)
   await subscriber.subscribe(reporter.channel)
   const client = new ApiClient(three.url, token)
-  for (let percent = 1; percent <= 60; percent += 1) {
+  const last = 61
+  for (let percent = 1; percent <= last; percent += 1) {
     const reply = await client.send('PUT', `/api/v1/lessons/${reporter.lessonId}/progress`, {
       headers: { ...ALONE, 'content-type': 'application/json' },
       body: JSON.stringify({ percent, timeSpentSec: percent }),
     })
     expect(reply.status).toBe(200)
   }
-  await expect.poll(() => subscriber.received.length).toBeGreaterThanOrEqual(60)
-  const percents = subscriber.received
-    .filter(({ event }) => event === 'progress.updated')
-    .map(({ data }) => (data as { percent: number }).percent)
-  expect(percents).toEqual(Array.from({ length: 60 }, (_, at) => at + 1))
+  const percents = (): number[] =>
+    subscriber.received
+      .filter(({ event }) => event === 'progress.updated')
+      .map(({ data }) => (data as { percent: number }).percent)
+  // What comes twice comes before the last one, which is behind it on the channel.
+  await expect.poll(() => percents().at(-1)).toBe(last)
+  expect(percents()).toEqual(Array.from({ length: last }, (_, at) => at + 1))
 })
 
 test('an enrolment that is revoked through one process is over in the others at once, for reading and for listening', async ({

@@ -116,5 +116,6 @@ test('nobody marks what is of others', async ({ app, sql }) => {
 test('a parent has notifications too', async ({ app }) => {
   const { status, body } = await (await app.signIn('parent1')).get(notifications)
   expect(status).toBe(200)
-  expect(body['items']).not.toEqual([])
+  const kinds = (body['items'] as { kind: string }[]).map(({ kind }) => kind)
+  expect(kinds.length).toBeGreaterThan(0)
 })
