@@ -96,7 +96,7 @@ const frame = fc
     return Buffer.from([first, length, ...(isMasked ? [0, 0, 0, 0] : []), ...body])
   })
 
-test.describe('embedded server: bad input', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: bad input', () => {
   test('whatever a client says, every message is answered or ignored, and the connection stays', async ({
     server,
     intensity,

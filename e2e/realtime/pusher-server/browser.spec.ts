@@ -57,7 +57,7 @@ test('a page that lost its connection comes back by itself, authorized anew', as
   await expect(received(page, channel, 'news')).toHaveCount(1)
 })
 
-test.describe('embedded server: a page', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: a page', () => {
   test('is sent away with 4200 by a server that stops, and at once comes back to the next one', async ({ page }) => {
     const apps = [{ key: 'key', secret: 'secret' }]
     await using first = await startPusherProcess({ apps })

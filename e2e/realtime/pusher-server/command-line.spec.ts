@@ -17,7 +17,7 @@ function run(args: readonly string[], variables: Readonly<Record<string, string>
   return { child, result: async () => ended.then(([[code], stderr]) => ({ code: code as number | null, stderr })) }
 }
 
-test.describe('embedded server: command line', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: command line', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`it says where it listens, and ${signal} ends it in good order`, async () => {
       const { child, result } = run(['--app', '1:key:secret'])

@@ -37,7 +37,7 @@ for (const [what, code, query] of [
   })
 }
 
-test.describe('embedded server: how connections end', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: how connections end', () => {
   const handshakes = [
     ['an app for TLS only', 4000, '/app/tls', 'protocol=7'],
     ['an unknown key', 4001, '/app/none', 'protocol=7'],

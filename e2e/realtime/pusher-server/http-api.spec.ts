@@ -232,7 +232,7 @@ test('a user id with any characters can be terminated (soketi does not decode it
   expect(subscriber.client.connection.state).toBe('connected')
 })
 
-test.describe('embedded server: HTTP API', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: HTTP API', () => {
   test('info on a trigger answers for each channel what it has', async () => {
     await using server = await startPusherProcess({ apps: [{ subscriptionCount: true }] })
     const target = { ...server, ...server.app }

@@ -4,6 +4,7 @@ import { parseServicesEnvironment, readServicesEnvironment } from '#fixtures/ser
 import { startContainerPusher } from '#fixtures/services/pusher/container-pusher.ts'
 import { startEmbeddedPusher } from '#fixtures/services/pusher/embedded-pusher.ts'
 import type { PusherService } from '#fixtures/services/pusher/pusher-service.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
 import { WayHistory } from '#fixtures/services/way-history.ts'
 import { expect, test as base } from '#fixtures/test.ts'
 
@@ -31,7 +32,7 @@ base('Hotpath’s own server is known as such, started here or by somebody else,
   expect(lease).toMatchObject({ implementation: 'hotpath', provider: 'external', version: service.version })
 })
 
-/** A soketi of this test's own. */
+/** A soketi of this test's own, which it may break. */
 const test = base.extend<{ soketi: PusherService }>({
   soketi: [
     // oxlint-disable-next-line no-empty-pattern -- Playwright reads the dependencies from the pattern: there are none.
@@ -49,5 +50,19 @@ test.describe('where a container engine answers (skipped where none does)', () =
     expect(soketi).toMatchObject({ implementation: 'soketi', provider: 'container' })
     await using lender = lenderOf(soketi)
     expect((await lender.lend('1')).lease).toMatchObject({ implementation: 'soketi', provider: 'external' })
+  })
+
+  // Why no test sends such a frame to a server that others use.
+  test('a channel name that is no string ends soketi’s process', async ({ soketi }) => {
+    const { host, port } = soketi.address
+    await using client = await RawClient.connect({ host, port, key: soketi.apps[0].key })
+    client.send({ event: 'pusher:subscribe', data: { channel: 7 } })
+    await client.closed
+    const ready = (): Promise<string> =>
+      fetch(`http://${host}:${port}/ready`).then(
+        ({ status }) => `status ${status}`,
+        () => 'nobody listens',
+      )
+    await expect.poll(ready).toBe('nobody listens')
   })
 })

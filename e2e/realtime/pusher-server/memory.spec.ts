@@ -12,7 +12,7 @@ async function metric(server: PusherProcess, name: string): Promise<number> {
   return Number(line?.split(' ').at(-1) ?? Number.NaN)
 }
 
-test.describe('embedded server: memory', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: memory', () => {
   // A heap in which the traces of a tenth of the channels would not fit.
   const nodeArgs = ['--max-old-space-size=40']
 

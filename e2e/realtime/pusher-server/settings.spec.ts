@@ -4,7 +4,7 @@ import { startPusherProcess, type PusherProcess } from '#fixtures/services/pushe
 
 const metrics = async (server: PusherProcess): Promise<string> => (await fetch(`${server.url}/metrics`)).text()
 
-test.describe('embedded server: apps and their settings', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: apps and their settings', () => {
   test('channels, presence, caches and users of the same name in two apps do not meet', async () => {
     await using server = await startPusherProcess({ apps: [{}, {}] })
     const [mine, theirs] = server.apps.map((app) => ({ ...server, ...app }))

@@ -108,35 +108,61 @@ test('a numeric user id is a string from then on (soketi: a number)', async ({ p
   expect(await users.json()).toEqual({ users: [{ id: isSoketi(pusher) ? 10 : '10' }] })
 })
 
-test.describe('embedded server: refused subscriptions', { tag: '@embedded' }, () => {
-  test('a channel name that is no string is refused (soketi’s process ends by it)', async ({ pusher }) => {
-    await using client = await RawClient.connect(pusher)
-    expect((await answerTo(client, { channel: 7 }))?.event).toBe('pusher:error')
-  })
+test('a presence channel takes a hundred users, and further connections of theirs (soketi: nobody after the hundredth)', async ({
+  pusher,
+}) => {
+  test.skip(pusher.cluster !== undefined, 'a free account of the hosted service has a hundred connections')
+  const channel = `presence-${test.info().testId}`
+  const publisher = createPublisher(pusher)
+  const clients = await Promise.all(Array.from({ length: 102 }, () => RawClient.connect(pusher)))
+  const join = (client: RawClient, user_id: string): Promise<RawMessage | undefined> =>
+    answerTo(client, { channel, ...publisher.authorizeChannel(client.socketId, channel, { user_id }) })
+  const joined = { event: 'pusher_internal:subscription_succeeded' }
+  for (const [index, client] of clients.slice(0, 100).entries()) {
+    expect(await join(client, `user-${index}`)).toMatchObject(joined)
+  }
+  const again = await join(clients[100]!, 'user-7')
+  if (isSoketi(pusher)) expect(again).toMatchObject({ event: 'pusher:subscription_error' })
+  else expect(again).toMatchObject(joined)
+  const oneTooMany = await join(clients[101]!, 'one too many')
+  expectRefused(pusher, oneTooMany, expect.stringMatching(/maximum of 100 members/))
+  await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+})
 
-  test('a presence channel takes a hundred users, and any number of connections of theirs', async () => {
-    await using server = await startPusherProcess()
-    const target = { ...server, ...server.app }
-    const publisher = createPublisher(target)
-    const clients = await Promise.all(Array.from({ length: 102 }, () => RawClient.connect(target)))
-    const join = (client: RawClient, user_id: string): void =>
-      client.send({
-        event: 'pusher:subscribe',
-        data: { channel: 'presence-a', ...publisher.authorizeChannel(client.socketId, 'presence-a', { user_id }) },
-      })
-    for (const [index, client] of clients.slice(0, 100).entries()) {
-      join(client, `user-${index}`)
-      await client.received('pusher_internal:subscription_succeeded')
+for (const [what, prefix, soketi] of [
+  ['a private channel without a subscription', 'private-none-', 'drops it without a word'],
+  ['a public channel', 'public-', 'delivers it'],
+] as const) {
+  test(`a client event on ${what} is an error and reaches nobody (soketi ${soketi})`, async ({ pusher }) => {
+    const channel = `${prefix}${test.info().testId}`
+    await using audience = await Subscriber.connect(pusher)
+    await audience.subscribe(channel)
+    await using client = await RawClient.connect(pusher)
+    if (prefix === 'public-') await answerTo(client, { channel })
+    const seen = client.messages.length
+    client.send({ event: 'client-a', channel, data: {} })
+    await client.settled()
+    await createPublisher(pusher).trigger(channel, 'marker', 1)
+    await expect.poll(() => audience.dataOf(channel, 'marker')).toEqual([1])
+    const errors = client.messages.slice(seen).filter(({ event }) => event === 'pusher:error')
+    const error = {
+      event: 'pusher:error',
+      data: { code: null, message: expect.stringMatching(/not subscribed|only supp/) },
     }
-    join(clients[100]!, 'user-7')
-    await clients[100]!.received('pusher_internal:subscription_succeeded')
-    join(clients[101]!, 'one too many')
-    expect(await clients[101]!.received('pusher:error')).toMatchObject({ data: { message: /maximum of 100 members/ } })
-    await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()))
+    expect(errors).toEqual(isSoketi(pusher) ? [] : [error])
+    const isDelivered = isSoketi(pusher) && prefix === 'public-'
+    expect(audience.dataOf(channel, 'client-a')).toEqual(isDelivered ? [{}] : [])
+  })
+}
+
+test.describe('Hotpath’s own server: refused subscriptions', () => {
+  test('a channel name that is no string is refused (soketi’s process ends by it)', async ({ hotpathPusher }) => {
+    await using client = await RawClient.connect(hotpathPusher)
+    expect((await answerTo(client, { channel: 7 }))?.event).toBe('pusher:error')
   })
 })
 
-test.describe('embedded server: refused client events', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: refused client events', () => {
   async function errorFor(server: PusherProcess, message: object): Promise<unknown> {
     const target = { ...server, ...server.app }
     await using client = await RawClient.connect(target)
@@ -172,7 +198,7 @@ test.describe('embedded server: refused client events', { tag: '@embedded' }, ()
   })
 })
 
-test.describe('embedded server: subscription counts', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: subscription counts', () => {
   const countsOf = (client: RawClient): unknown[] =>
     client.messages
       .filter(({ event }) => event === 'pusher_internal:subscription_count')

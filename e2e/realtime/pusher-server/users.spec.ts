@@ -83,7 +83,7 @@ test('a signed-in user joins a presence channel without data of its own (soketi 
   expect(await joined).toMatchObject({ members: { [userId('ada')]: { name: 'Ada' } } })
 })
 
-test.describe('embedded server: watchlists', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: watchlists', () => {
   const watchlistEvents = (subscriber: Subscriber): unknown[] =>
     subscriber.dataOf('', 'pusher_internal:watchlist_events').flatMap((data) => (data as { events: unknown[] }).events)
 

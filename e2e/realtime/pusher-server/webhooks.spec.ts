@@ -36,7 +36,7 @@ async function startEndpoint(statuses: number[] = []) {
   }
 }
 
-test.describe('embedded server: webhooks', { tag: '@embedded' }, () => {
+test.describe('Hotpath’s own server: webhooks', () => {
   test('the official library accepts their signature', async () => {
     await using endpoint = await startEndpoint()
     await using server = await startPusherProcess({ apps: [{ webhooks: [{ url: endpoint.url }] }] })
