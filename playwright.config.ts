@@ -1,30 +1,75 @@
 import { randomInt } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig, type Project } from '@playwright/test'
+import { parsePlaywrightArguments } from './fixtures/command-line/playwright-arguments.ts'
+import { loadTestCommand } from './fixtures/command-line/playwright-program.ts'
 import type { Effort } from './fixtures/playwright/measure.ts'
 import type { MeasurementOptions } from './fixtures/playwright/measurement-fixtures.ts'
+import { planRun, type PlannedProject } from './fixtures/playwright/run-plan.ts'
+import { requirementsOf } from './fixtures/playwright/run-requirements.ts'
 import type { ServicesOptions } from './fixtures/playwright/services-fixtures.ts'
 
-type Options = ServicesOptions & MeasurementOptions
+type SuiteProject = Project<ServicesOptions & MeasurementOptions> & { readonly name: string }
 
 const onCi = process.env['CI'] !== undefined
 /** Drawn once for a run: the workers, which read this file too, inherit it. */
-process.env['SEED'] ??= String(randomInt(2 ** 31))
+process.env['SEED'] ||= String(randomInt(2 ** 31))
 
-/** What stands behind an option of the command line, in both of its spellings. */
-function valuesOf(option: string, words: readonly string[]): string[] {
-  const values: string[] = []
-  for (const [index, word] of words.entries()) {
-    if (word.startsWith(`${option}=`)) values.push(word.slice(option.length + 1))
-    if (word !== option) continue
-    for (const value of words.slice(index + 1)) {
-      if (value.startsWith('-')) break
-      values.push(value)
-    }
-  }
-  return values
+/** Workers know no arguments, and the editor's test server is told later what to run. */
+const [, , command, ...words] = process.argv
+const isTestCommand = command === 'test'
+const typed = parsePlaywrightArguments(isTestCommand ? words : [], isTestCommand ? loadTestCommand().options : [])
+
+/** One that an environment variable names, or the default. */
+function parseChoice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+  const wanted = process.env[name] || undefined
+  const choice = choices.find((one) => one === wanted)
+  if (wanted !== choice) throw new RangeError(`${name} is ${choices.join(' or ')}, and not "${wanted}"`)
+  return choice
 }
 
-const functional = ['unit', 'architecture', 'integration', 'realtime', 'browser', 'resilience']
+/** A measurement wants the machine to itself: each project of them is a turn of its own, after all that is functional. */
+const MEASURING = ['performance', 'harness', 'red-team', 'soak'] as const
+/** They take the machine from everything else, or much time: they run only when they are asked for. */
+const ON_DEMAND: ReadonlySet<string> = new Set(['harness', 'red-team', 'soak'])
+
+const turnOf = (name: string): string => `before-${name}`
+
+/**
+ * Playwright begins with a project when those that it depends on are over, together with all others that could begin
+ * then. These have no tests, so no filter is bypassed by them: the first one ends with the functional projects, each
+ * following one with the measuring project before.
+ */
+const turns: SuiteProject[] = MEASURING.map((name, index) => ({
+  name: turnOf(name),
+  testMatch: [],
+  default: false,
+  dependencies: MEASURING.slice(0, index).slice(-1).map(turnOf),
+}))
+
+const functional: SuiteProject[] = [
+  {
+    name: 'unit',
+    testDir: '.',
+    testMatch: ['optimizations/**/*.test.ts', 'server/**/*.test.ts', 'fixtures/**/*.test.ts'],
+  },
+  ...['architecture', 'integration', 'realtime', 'browser', 'resilience'].map((name) => ({
+    name,
+    testDir: `e2e/${name}`,
+  })),
+]
+
+const measuring: SuiteProject[] = MEASURING.map((name) => ({
+  name,
+  testDir: `e2e/${name}`,
+  workers: 1,
+  fullyParallel: false,
+  timeout: name === 'soak' ? 3_600_000 : 300_000,
+  dependencies: [turnOf(name)],
+  use: { databaseProfile: 'measurement' },
+}))
 
 /** The markers of the specification, and the projects whose tests they are on. */
 const MARKERS: Readonly<Record<string, readonly string[]>> = {
@@ -33,32 +78,26 @@ const MARKERS: Readonly<Record<string, readonly string[]>> = {
   '@performance': ['performance'],
 }
 /** Playwright puts a tag on all tests or on single ones: those of a marker that is asked for get it here. */
-const askedMarkers = [...valuesOf('--grep', process.argv), ...valuesOf('-g', process.argv)].flatMap((pattern) =>
+const askedMarkers = (typed.options.get('--grep') ?? []).flatMap((pattern) =>
   Object.keys(MARKERS).filter((marker) => pattern.includes(marker)),
 )
 const marked = askedMarkers.flatMap((marker) => MARKERS[marker] ?? [])
-/** Empty for a whole run. */
-const asked = [...valuesOf('--project', process.argv), ...marked]
+const suite = [...functional, ...measuring].filter(({ name }) => marked.length === 0 || marked.includes(name))
 
-/**
- * A measurement has the machine to itself: after everything else in a whole run, by itself when asked for by name.
- * (Playwright starts the dependencies of a project also when only that project was asked for.)
- */
-const beforeMeasuring = functional.filter((name) => asked.length === 0 || asked.includes(name))
-
-const EFFORTS: readonly string[] = ['quick', 'normal', 'full'] satisfies Effort[]
-
-/**
- * By itself a measurement takes its time, behind a whole run of tests it is quick. The workers, which read this file
- * too and know no arguments, inherit it.
- */
-process.env['VERIFY'] ||= asked.length === 1 && asked[0] === 'performance' ? 'normal' : 'quick'
-
-function parseEffort(wanted: string | undefined): Effort {
-  if (wanted === undefined || !EFFORTS.includes(wanted)) {
-    throw new RangeError(`VERIFY is one of ${EFFORTS.join(', ')}, and not "${wanted}"`)
+function plannedProject({ name }: SuiteProject): PlannedProject {
+  const folders = name === 'unit' ? ['optimizations', 'server', 'fixtures'] : [`e2e/${name}`]
+  const ending = name === 'unit' ? '.test.ts' : '.spec.ts'
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(import.meta.dirname, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith(ending))
+      .map((file) => join(import.meta.dirname, folder, file)),
+  )
+  return {
+    name,
+    files,
+    isByDefault: !ON_DEMAND.has(name),
+    isMeasuring: MEASURING.some((one) => one === name),
   }
-  return wanted as Effort
 }
 
 /** Of the targets that are measured; what is below fails. A run of which somebody waits for the answer has no limit. */
@@ -76,62 +115,32 @@ function parseSoakMinutes(wanted: string | undefined): number | undefined {
   throw new RangeError(`SOAK_MINUTES is a number of minutes up to 600, and not "${wanted}"`)
 }
 
-const spec = (name: string, options: Partial<Project<Options>> = {}): Project<Options> => ({
-  name,
-  testDir: `e2e/${name}`,
-  ...options,
-})
+const plan = planRun(typed, suite.map(plannedProject))
 
-const projects: Project<Options>[] = [
-  {
-    name: 'unit',
-    testDir: '.',
-    testMatch: ['optimizations/**/*.test.ts', 'server/**/*.test.ts', 'fixtures/**/*.test.ts'],
-  },
-  spec('architecture'),
-  spec('integration'),
-  spec('realtime'),
-  spec('browser'),
-  spec('resilience'),
-  spec('performance', {
-    workers: 1,
-    fullyParallel: false,
-    timeout: 300_000,
-    dependencies: beforeMeasuring,
-    use: { databaseProfile: 'measurement' },
-  }),
-  spec('red-team', { workers: 1, fullyParallel: false, timeout: 300_000, use: { databaseProfile: 'measurement' } }),
-  spec('soak', {
-    workers: 1,
-    fullyParallel: false,
-    timeout: 3_600_000,
-    use: { databaseProfile: 'measurement' },
-    dependencies: ['performance'].filter((name) => asked.includes(name)),
-  }),
-]
+const EFFORTS = ['quick', 'normal', 'full'] as const satisfies readonly Effort[]
+// What is picked in the editor is picked by hand too. The workers, which read this file too, inherit it.
+process.env['VERIFY'] ||= isTestCommand ? plan.effort : 'normal'
+const effort = parseChoice('VERIFY', EFFORTS) ?? plan.effort
 
-/** Floods take the machine from everything else: they run only when they are asked for. (A worker knows no arguments.) */
-const wantsFloods = asked.includes('red-team') || process.env['TEST_WORKER_INDEX'] !== undefined
-
-const isWanted = (name: string): boolean =>
-  (marked.length === 0 || marked.includes(name)) && (name !== 'red-team' || wantsFloods)
-
-export default defineConfig<Options>({
+export default defineConfig<ServicesOptions & MeasurementOptions>({
   tag: askedMarkers,
   testMatch: '**/*.spec.ts',
   globalSetup: './fixtures/playwright/global-setup.ts',
+  /** Read by the global set-up; both stand in the reports. */
+  metadata: { effort, seed: process.env['SEED'], requirements: isTestCommand ? requirementsOf(plan.reached) : [] },
   fullyParallel: true,
   forbidOnly: onCi,
   // A retry would hide a race, and a retried measurement is the best of two.
   retries: 0,
-  workers: 2,
+  // Each test drives processes of its own: a server, services, often a browser.
+  workers: Math.max(2, Math.floor(availableParallelism() / 2)),
   timeout: 30_000,
   expect: { timeout: 10_000 },
   outputDir: 'test-results',
   use: {
-    intensity: process.env['INTENSITY'] === 'full' ? 1 : 0.1,
+    intensity: parseChoice('INTENSITY', ['full']) === 'full' ? 1 : 0.1,
     seed: Number(process.env['SEED']),
-    effort: parseEffort(process.env['VERIFY']),
+    effort,
     soakMinutes: parseSoakMinutes(process.env['SOAK_MINUTES']),
     // A deployed backend to measure: nothing is started then.
     deployedUrl: process.env['BASE_URL'] || undefined,
@@ -142,11 +151,14 @@ export default defineConfig<Options>({
       './fixtures/measurement/report/measurement-reporter.ts',
       {
         jobSummary: process.env['GITHUB_STEP_SUMMARY'],
-        isBrief: process.env['VERIFY'] === 'quick',
+        isBrief: effort === 'quick',
         minDecidedPercent: parseMinDecidedPercent(process.env['MIN_DECIDED'] || (onCi ? '90' : '0')),
       },
     ],
-    ['./fixtures/playwright/counts-reporter.ts', { isListing: process.argv.includes('--list') }],
+    ['./fixtures/playwright/counts-reporter.ts', { isListing: typed.options.has('--list') }],
   ],
-  projects: projects.filter(({ name = '' }) => isWanted(name)),
+  projects: [
+    ...suite.map((project) => ({ ...project, default: plan.byDefault.includes(project.name) })),
+    ...turns.filter(({ name }) => suite.some((project) => turnOf(project.name) === name)),
+  ],
 })

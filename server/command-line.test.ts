@@ -32,7 +32,7 @@ test('what is required is what the server does not start without', () => {
 
 test('anything else on the command line is refused in one line, and nothing at all starts the server', () => {
   expect(answerCommandLine(['--nonsense'])).toEqual({
-    text: "node server/main.ts: unknown option '--nonsense' (what there is: node server/main.ts --help)\n",
+    text: "npx node server/main.ts: unknown option '--nonsense' (what there is: npx node server/main.ts --help)\n",
     exitCode: 2,
   })
   expect(answerCommandLine([])).toBeUndefined()

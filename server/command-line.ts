@@ -1,6 +1,6 @@
 import { listVariables, type Variable } from './config.ts'
 
-const NAME = 'node server/main.ts'
+const NAME = 'npx node server/main.ts'
 
 export interface Answer {
   readonly text: string
@@ -23,7 +23,7 @@ Variables
 ${listVariables().map(describe).join('\n')}
 
 Examples
-  npx node --env-file=.env ${NAME.slice('node '.length)}  after: cp .env.example .env
+  npx node --env-file=.env ${NAME.slice('npx node '.length)}  after: cp .env.example .env
   npm start                              the same with services, seeded data and a watcher
 
 Exit codes

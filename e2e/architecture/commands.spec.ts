@@ -10,22 +10,29 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** Of `npm run verify` 2 says something else: that nothing could be decided. */
 const MISUSE: Readonly<Record<string, number>> = { 'npm run verify': 4 }
 
+/** Scripts that are Playwright itself: it explains itself, and misuse is 1. */
+const PLAYWRIGHT = Object.entries(packageJson.scripts)
+  .filter(([, line]) => line.startsWith('playwright test'))
+  .map(([script]) => script)
+
 interface CommandUnderTest {
   readonly name: string
   readonly command: readonly [program: string, ...args: string[]]
 }
 
 const COMMANDS: readonly CommandUnderTest[] = [
-  ...Object.keys(packageJson.scripts).map((script): CommandUnderTest => ({
-    name: ['test', 'start'].includes(script) ? `npm ${script}` : `npm run ${script}`,
-    command: ['npm', 'run', '--silent', script, '--'],
-  })),
+  ...Object.keys(packageJson.scripts)
+    .filter((script) => !PLAYWRIGHT.includes(script))
+    .map((script): CommandUnderTest => ({
+      name: script === 'start' ? 'npm start' : `npm run ${script}`,
+      command: ['npm', 'run', '--silent', script, '--'],
+    })),
   ...[
     'fixtures/setup.ts',
     'fixtures/commands/pull-images.ts',
     'server/main.ts',
     'fixtures/services/pusher/server/main.ts',
-  ].map((file): CommandUnderTest => ({ name: `node ${file}`, command: [process.execPath, file] })),
+  ].map((file): CommandUnderTest => ({ name: `npx node ${file}`, command: [process.execPath, file] })),
   ...[
     '.ci/run',
     '.ci/lanes/embedded',
@@ -82,6 +89,36 @@ for (const { name, command } of COMMANDS) {
   })
 }
 
+for (const script of PLAYWRIGHT) {
+  test(`npm run ${script} --help is that of Playwright`, async () => {
+    const { code, stdout } = await run(['npm', 'run', '--silent', script, '--'], ['--help'], unusable())
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Usage: npx playwright test /)
+  })
+
+  for (const [args, fault] of [
+    ['--nonsense', "unknown option '--nonsense'"],
+    ['-g', "option '-g, --grep <grep>' argument missing"],
+  ] as const) {
+    test(`npm run ${script} -- ${args} is refused in one line that says why`, async () => {
+      const { code, stdout, stderr } = await run(['npm', 'run', '--silent', script, '--'], [args], unusable())
+      expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: `error: ${fault}\n` })
+    })
+  }
+}
+
+for (const [name, choices] of [
+  ['VERIFY', 'quick or normal or full'],
+  ['INTENSITY', 'full'],
+] as const) {
+  test(`npm test refuses ${name}=much, and says what there is`, async () => {
+    const args = ['architecture/layers', ...ownOutput()]
+    const { code, stdout, stderr } = await run(['npm', 'run', '--silent', 'test', '--'], args, { [name]: 'much' })
+    expect(stdout + stderr).toContain(`${name} is ${choices}, and not "much"`)
+    expect(code).toBe(1)
+  })
+}
+
 /** A pattern that no title matches, not even one that quotes it. */
 const NOWHERE = '(?!)'
 
@@ -124,7 +161,7 @@ for (const [script, args, fault] of [
   ['bench', ['no-benchmark'], "no benchmark is called 'no-benchmark'"],
   ['baseline', ['now'], "unexpected argument 'now'"],
   ['verify', ['--reporter=dot'], '--reporter would take the place of the report'],
-  ['test', ['-g'], "option '-g, --grep <grep>' argument missing"],
+  ['verify', ['-g'], "option '-g, --grep <grep>' argument missing"],
 ] as const) {
   test(`npm run ${script} -- ${args.join(' ')} is refused in one line that says why`, async () => {
     const { code, stdout, stderr } = await run(['npm', 'run', '--silent', script, '--'], args, unusable())

@@ -88,14 +88,19 @@ async function expectNothingOf({ ports, directories }: z.infer<typeof Started>):
 
 test.describe.configure({ timeout: 120_000 })
 
-test('Ctrl-C during a run leaves neither services nor data', async ({ ownServices }) => {
-  await using run = await startEndlessRun(ownServices.variables)
-  expect(run.started.directories.every(existsSync)).toBe(true)
-  const ended = once(run.process, 'exit')
-  process.kill(-(run.process.pid ?? 0), 'SIGINT')
-  await ended
-  await expectNothingOf(run.started)
-})
+for (const [title, interrupt] of [
+  ['Ctrl-C', ({ pid = 0 }: ChildProcess) => process.kill(-pid, 'SIGINT')],
+  ['SIGTERM', (run: ChildProcess) => run.kill('SIGTERM')],
+] as const) {
+  test(`${title} during a run ends it, and leaves neither services nor data`, async ({ ownServices }) => {
+    await using run = await startEndlessRun(ownServices.variables)
+    expect(run.started.directories.every(existsSync)).toBe(true)
+    const ended = once(run.process, 'exit')
+    interrupt(run.process)
+    await ended
+    await expectNothingOf(run.started)
+  })
+}
 
 test('a run that is killed outright leaves neither services nor data', async ({ ownServices }) => {
   await using run = await startEndlessRun(ownServices.variables)

@@ -31,38 +31,30 @@ function report(description: string): void {
 
 const latencies = ({ samples }: GeneratedBlock): Float64Array => responseTimes(samples, TIME_LIMIT_MS).sort()
 
-test(
-  'a freeze of 600 ms moves P95 to what arithmetic says, though nine of ten requests never saw it',
-  { tag: '@harness' },
-  async () => {
-    // 8 s at 100/s: 7.5 % of the arrivals fall into the freeze and wait for its end, evenly from 600 ms down to 0.
-    const block = await untilSound(
-      () => drive({ medianMs: 5, freezeAt: 300, freezeMs: 600 }, constantRate(100, 8_000)),
-      (measured) => voidReasonsOf([measured], 20),
-      3,
-    )
-    const p95 = quantileOf(latencies(block), 0.95)
-    const analytic = ((7.5 - 5) / 7.5) * 600 + 5
-    report(`P95 ${p95.toFixed(1)} ms, analytic ${analytic} ms`)
-    expect(Math.abs(p95 / analytic - 1)).toBeLessThan(0.15)
-    expect(achievedRate(block.samples)).toBeGreaterThan(99)
-  },
-)
+test('a freeze of 600 ms moves P95 to what arithmetic says, though nine of ten requests never saw it', async () => {
+  // 8 s at 100/s: 7.5 % of the arrivals fall into the freeze and wait for its end, evenly from 600 ms down to 0.
+  const block = await untilSound(
+    () => drive({ medianMs: 5, freezeAt: 300, freezeMs: 600 }, constantRate(100, 8_000)),
+    (measured) => voidReasonsOf([measured], 20),
+    3,
+  )
+  const p95 = quantileOf(latencies(block), 0.95)
+  const analytic = ((7.5 - 5) / 7.5) * 600 + 5
+  report(`P95 ${p95.toFixed(1)} ms, analytic ${analytic} ms`)
+  expect(Math.abs(p95 / analytic - 1)).toBeLessThan(0.15)
+  expect(achievedRate(block.samples)).toBeGreaterThan(99)
+})
 
-test(
-  'with few connections the time of service hides a freeze, and the latency does not',
-  { tag: '@harness' },
-  async () => {
-    const block = await drive({ medianMs: 5, freezeAt: 100, freezeMs: 600 }, constantRate(100, 4_000), {
-      connections: 4,
-    })
-    // Four requests were on the wire; nearly sixty waited for one of their connections.
-    expect(quantileOf(serviceTimes(block.samples).sort(), 0.95)).toBeLessThan(50)
-    expect(quantileOf(latencies(block), 0.95)).toBeGreaterThan(200)
-  },
-)
+test('with few connections the time of service hides a freeze, and the latency does not', async () => {
+  const block = await drive({ medianMs: 5, freezeAt: 100, freezeMs: 600 }, constantRate(100, 4_000), {
+    connections: 4,
+  })
+  // Four requests were on the wire; nearly sixty waited for one of their connections.
+  expect(quantileOf(serviceTimes(block.samples).sort(), 0.95)).toBeLessThan(50)
+  expect(quantileOf(latencies(block), 0.95)).toBeGreaterThan(200)
+})
 
-test('a known distribution of latency is measured within 2 % at P95', { tag: '@harness' }, async () => {
+test('a known distribution of latency is measured within 2 % at P95', async () => {
   const block = await untilSound(
     () => drive({ medianMs: 40, sigma: 0.5 }, constantRate(250, 4_000), { seed: 3 }),
     (measured) => voidReasonsOf([measured], 3),
@@ -74,19 +66,15 @@ test('a known distribution of latency is measured within 2 % at P95', { tag: '@h
   expect(Math.abs(p95 / drawn - 1)).toBeLessThan(0.02)
 })
 
-test(
-  'a wrong answer with status 200 is a failure, and counts as slow as the time limit',
-  { tag: '@harness' },
-  async () => {
-    const block = await drive({ medianMs: 1, lieShare: 0.2 }, constantRate(100, 2_000))
-    const failures = countFailures(block.samples)
-    expect(failures).toBeGreaterThan(20)
-    expect(block.faults).toEqual({ 'lab: the number of another request': failures })
-    expect(quantileOf(latencies(block), 0.95)).toBe(TIME_LIMIT_MS)
-  },
-)
+test('a wrong answer with status 200 is a failure, and counts as slow as the time limit', async () => {
+  const block = await drive({ medianMs: 1, lieShare: 0.2 }, constantRate(100, 2_000))
+  const failures = countFailures(block.samples)
+  expect(failures).toBeGreaterThan(20)
+  expect(block.faults).toEqual({ 'lab: the number of another request': failures })
+  expect(quantileOf(latencies(block), 0.95)).toBe(TIME_LIMIT_MS)
+})
 
-test('a server that is not there fails every request, and the run ends all the same', { tag: '@harness' }, async () => {
+test('a server that is not there fails every request, and the run ends all the same', async () => {
   const server = await startLabServer()
   await server[Symbol.asyncDispose]()
   await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: {} })

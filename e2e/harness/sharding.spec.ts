@@ -6,7 +6,7 @@ import { expect, test } from '@playwright/test'
 import { summarySchema, type Summary } from '#measurement/measurement.ts'
 
 const run = promisify(execFile)
-const PROJECT = path.resolve(import.meta.dirname, '../../..')
+const PROJECT = path.resolve(import.meta.dirname, '../..')
 const PLAYWRIGHT = path.join(PROJECT, 'node_modules/@playwright/test/cli.js')
 const REPORTER = path.join(PROJECT, 'fixtures/measurement/report/measurement-reporter.ts')
 
@@ -51,7 +51,7 @@ async function readSummary(directory: string, name: string): Promise<Summary> {
   return summarySchema.parse(JSON.parse(text))
 }
 
-test('shards that are merged give the numbers of one run', { tag: '@harness' }, async () => {
+test('shards that are merged give the numbers of one run', async () => {
   const directory = await prepare()
   const printed = await playwright(directory, ['test', '-c', 'whole.config.ts'])
   for (const shard of ['1/3', '2/3', '3/3']) {

@@ -36,7 +36,7 @@ async function comparePlanted(slowDown: number): Promise<LoadComparison> {
   )
 }
 
-test('a slow-down of 20 % that was planted is found', { tag: '@harness' }, async () => {
+test('a slow-down of 20 % that was planted is found', async () => {
   const { first, second } = await comparePlanted(1.2)
   const [median] = judgeComparison(first, second, { p50: 1.1 })
   test.info().annotations.push({ type: 'measured', description: `ratio ${median?.ratio.toFixed(3)}` })
@@ -44,46 +44,38 @@ test('a slow-down of 20 % that was planted is found', { tag: '@harness' }, async
   expect(Math.abs((median?.ratio ?? 0) / 1.2 - 1)).toBeLessThan(0.05)
 })
 
-test(
-  'no change is found where none was planted, and the smallest detectable one is told',
-  { tag: '@harness' },
-  async () => {
-    const { first, second } = await comparePlanted(1)
-    const [median] = judgeComparison(first, second, { p50: 1.1 })
-    const description = `ratio ${median?.ratio.toFixed(3)}, smallest detectable ${median?.smallestDetectable.toFixed(3)}`
-    test.info().annotations.push({ type: 'measured', description })
-    expect(median?.change).toBe('~')
-  },
-)
+test('no change is found where none was planted, and the smallest detectable one is told', async () => {
+  const { first, second } = await comparePlanted(1)
+  const [median] = judgeComparison(first, second, { p50: 1.1 })
+  const description = `ratio ${median?.ratio.toFixed(3)}, smallest detectable ${median?.smallestDetectable.toFixed(3)}`
+  test.info().annotations.push({ type: 'measured', description })
+  expect(median?.change).toBe('~')
+})
 
-test(
-  'a generator that cannot keep its schedule voids the run, whatever its numbers are',
-  { tag: '@harness' },
-  async () => {
-    await using server = await startLabServer()
-    await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: {} })
-    const targets = { p95: '<10s', errors: '<99%' }
-    const run = await measureLoad(
-      { name: 'starved', baseUrl: server.url, generator },
-      // More than any single process can send.
-      {
-        shape: constantRate(200_000, 300),
-        seed: 1,
-        targets,
-        blocks: 1,
-        maxBlocks: 1,
-        maxWarmUps: 0,
-        timeLimitMs: 1_500,
-      },
-    )
-    const judgements = judgeRun(run, targets)
-    expect(judgements.map(({ verdict }) => verdict)).toEqual(['invalid', 'invalid'])
-    expect(judgements[0]?.reason).toContain('of the offered rate')
-    expect(run).not.toMeet(targets)
-  },
-)
+test('a generator that cannot keep its schedule voids the run, whatever its numbers are', async () => {
+  await using server = await startLabServer()
+  await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: {} })
+  const targets = { p95: '<10s', errors: '<99%' }
+  const run = await measureLoad(
+    { name: 'starved', baseUrl: server.url, generator },
+    // More than any single process can send.
+    {
+      shape: constantRate(200_000, 300),
+      seed: 1,
+      targets,
+      blocks: 1,
+      maxBlocks: 1,
+      maxWarmUps: 0,
+      timeLimitMs: 1_500,
+    },
+  )
+  const judgements = judgeRun(run, targets)
+  expect(judgements.map(({ verdict }) => verdict)).toEqual(['invalid', 'invalid'])
+  expect(judgements[0]?.reason).toContain('of the offered rate')
+  expect(run).not.toMeet(targets)
+})
 
-test('a server that never settles is no steady state, and its run is void', { tag: '@harness' }, async () => {
+test('a server that never settles is no steady state, and its run is void', async () => {
   await using server = await startLabServer()
   // Every block starts with a freeze of the server, and most of its requests wait for the end of it.
   const context: LabContext = { medianMs: 1, freezeAt: 99, freezeMs: 400 }
@@ -96,7 +88,7 @@ test('a server that never settles is no steady state, and its run is void', { ta
   expect(judgeRun(run, targets)[0]?.reason).toContain('no steady state within 2 blocks')
 })
 
-test('five thousand requests a second come from less than one core', { tag: '@harness' }, async () => {
+test('five thousand requests a second come from less than one core', async () => {
   await using server = await startLabServer()
   await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: {} })
   const order = { baseUrl: server.url, seed: 1, connections: 64, timeLimitMs: 5_000 }
@@ -111,7 +103,7 @@ test('five thousand requests a second come from less than one core', { tag: '@ha
   expect(samples.kind.length).toBe(15_000)
 })
 
-test("a closed loop obeys Little's law: users are throughput times latency", { tag: '@harness' }, async () => {
+test("a closed loop obeys Little's law: users are throughput times latency", async () => {
   await using server = await startLabServer()
   await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: { medianMs: 20 } })
   for (const users of [1, 4]) {
@@ -125,7 +117,7 @@ test("a closed loop obeys Little's law: users are throughput times latency", { t
   }
 })
 
-test('a saturation probe gives the steps it was asked for, and a knee among them', { tag: '@harness' }, async () => {
+test('a saturation probe gives the steps it was asked for, and a knee among them', async () => {
   await using server = await startLabServer()
   await using generator = await startLoadGenerator({ scenarioUrl: labScenarioUrl, context: { medianMs: 20 } })
   const options = { scenario: 'lab', baseUrl: server.url, users: [1, 3], stepMs: 500, seed: 1 }
