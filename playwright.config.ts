@@ -10,6 +10,7 @@ import type { MeasurementOptions } from './fixtures/playwright/measurement-fixtu
 import { planRun, type PlannedProject } from './fixtures/playwright/run-plan.ts'
 import { requirementsOf } from './fixtures/playwright/run-requirements.ts'
 import type { ServicesOptions } from './fixtures/playwright/services-fixtures.ts'
+import { workersFor } from './fixtures/playwright/workers-for.ts'
 
 type SuiteProject = Project<ServicesOptions & MeasurementOptions> & { readonly name: string }
 
@@ -132,8 +133,7 @@ export default defineConfig<ServicesOptions & MeasurementOptions>({
   forbidOnly: onCi,
   // A retry would hide a race, and a retried measurement is the best of two.
   retries: 0,
-  // Each test drives processes of its own: a server, services, often a browser.
-  workers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  workers: workersFor(availableParallelism()),
   timeout: 30_000,
   expect: { timeout: 10_000 },
   outputDir: 'test-results',

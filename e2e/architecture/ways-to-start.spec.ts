@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from '@playwright/test'
 import { z } from 'zod'
+import { workersFor } from '#fixtures/playwright/workers-for.ts'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -26,7 +28,7 @@ const Report = z.object({
   config: z.object({
     workers: z.number(),
     metadata: z.object({ effort: z.string(), requirements: z.array(z.string()) }),
-    projects: z.array(z.object({ name: z.string(), workers: z.number().optional() })),
+    projects: z.array(z.object({ name: z.string() })),
   }),
   suites: z.array(Suite),
 })
@@ -35,6 +37,7 @@ interface Listed {
   readonly projects: readonly string[]
   readonly files: readonly string[]
   readonly tests: readonly { readonly id: string; readonly title: string; readonly project: string }[]
+  readonly workers: number
   readonly effort: string
   readonly requirements: readonly string[]
 }
@@ -65,6 +68,7 @@ async function list(args: readonly string[], variables: Readonly<Record<string, 
     tests,
     projects: [...new Set(tests.map(({ project }) => project))].toSorted((a, b) => known.indexOf(a) - known.indexOf(b)),
     files: [...new Set(suites.map(({ file }) => file))],
+    workers: config.workers,
     ...config.metadata,
   }
 }
@@ -165,6 +169,11 @@ test('what failed last runs again and nothing else, also where it runs only on d
   const { tests, effort } = await list(['--last-failed', '--last-failed-file', lastRun])
   expect(tests).toEqual([soak])
   expect(effort).toBe('normal')
+})
+
+test('there are as many workers as the machine has room for, or as many as are asked for', async () => {
+  expect((await list(['--project=soak'])).workers).toBe(workersFor(availableParallelism()))
+  expect((await list(['--project=soak', '--workers=3'])).workers).toBe(3)
 })
 
 test('VERIFY says otherwise', async () => {
