@@ -46,7 +46,14 @@ const test = base.extend<{ npm: Npm }>({
     const directory = join(ROOT, '.hotpath', `interrupted-npm-${randomUUID()}`)
     await mkdir(directory, { recursive: true })
     const globalSetup = join(ROOT, 'fixtures/playwright/global-setup.ts')
-    const config = { testDir: '.', globalSetup, workers: 1, reporter: [['line']], projects: [{ name: 'performance' }] }
+    const config = {
+      testDir: '.',
+      outputDir: 'out',
+      globalSetup,
+      workers: 1,
+      reporter: [['line']],
+      projects: [{ name: 'performance' }],
+    }
     await writeFile(join(directory, 'playwright.config.ts'), `export default ${JSON.stringify(config)}`)
     await writeFile(join(directory, 'endless.spec.ts'), ENDLESS)
     const seen = new Set<number>()

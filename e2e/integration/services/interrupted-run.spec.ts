@@ -59,7 +59,7 @@ async function startEndlessRun(variables: Readonly<Record<string, string>>): Pro
   // Below the project, so that what it imports is found.
   const directory = join(ROOT, '.hotpath', `interrupted-run-${randomUUID()}`)
   await mkdir(directory, { recursive: true })
-  const config = { testDir: '.', globalSetup: SETUP, workers: 1, reporter: [['line']] }
+  const config = { testDir: '.', outputDir: 'out', globalSetup: SETUP, workers: 1, reporter: [['line']] }
   await writeFile(join(directory, 'playwright.config.ts'), `export default ${JSON.stringify(config)}`)
   await writeFile(join(directory, 'endless.spec.ts'), ENDLESS)
   const run = spawn(process.execPath, [CLI, 'test'], {
