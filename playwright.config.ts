@@ -69,7 +69,8 @@ const measuring: SuiteProject[] = MEASURING.map((name) => ({
   fullyParallel: false,
   timeout: name === 'soak' ? 3_600_000 : 300_000,
   dependencies: [turnOf(name)],
-  use: { databaseProfile: 'measurement' },
+  // What watches a page would be measured with it.
+  use: { databaseProfile: 'measurement', trace: 'off' },
 }))
 
 /** The markers of the specification, and the projects whose tests they are on. */
@@ -144,6 +145,8 @@ export default defineConfig<ServicesOptions & MeasurementOptions>({
     soakMinutes: parseSoakMinutes(process.env['SOAK_MINUTES']),
     // A deployed backend to measure: nothing is started then.
     deployedUrl: process.env['BASE_URL'] || undefined,
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
   },
   reporter: [
     ['list'],
