@@ -27,7 +27,7 @@ test('a run that needs what the machine lacks and may not install says what to r
   const { code, output } = await runOnBareMachine(['e2e/integration/http/health.spec.ts'])
   expect(code).toBe(1)
   expect(output).toMatch(
-    /^A Redis server \(.*\) is missing\.\n {2}- .*\nRun one of these and try again:\n( {4}\S.*\n)+\n/,
+    /^A Redis server \(.*\) is missing\.\n {2}- .*\nRun one of these and try again:\n( {4}\S.*\n)+See docs\/\S+\n\n/,
   )
   expect(output).not.toMatch(/^\s+at |browser/m)
 })
