@@ -22,8 +22,10 @@ async function remember(cache: Cache, key: ReturnType<typeof cacheKey>, value: n
     .toBe(value)
 }
 
-test('on Redis Cluster everything holds that holds on one server, over keys and tags of many slots', async () => {
-  await using cluster = await startRedisCluster()
+test('on Redis Cluster everything holds that holds on one server, over keys and tags of many slots', async ({
+  ownServices,
+}) => {
+  await using cluster = await startRedisCluster(ownServices)
   const options = { url: cluster.url, namespace: 'clustered', ...PATIENT }
   await using a = await startCache(options)
   await using b = await startCache(options)
@@ -53,9 +55,11 @@ test('on Redis Cluster everything holds that holds on one server, over keys and 
   expect(await a.health()).toMatchObject({ details: { isMemoryServed: true, seesForeignWrites: false } })
 })
 
-test('when a node of the cluster goes, what lies on it is loaded, and it is used again when it is back', async () => {
-  test.setTimeout(60_000)
-  await using cluster = await startRedisCluster()
+test('when a node of the cluster goes, what lies on it is loaded, and it is used again when it is back', async ({
+  ownServices,
+}) => {
+  test.setTimeout(120_000)
+  await using cluster = await startRedisCluster(ownServices)
   await using cache = await startCache({ url: cluster.url, namespace: 'clustered', commandTimeoutMs: 500 })
   const keys = Array.from({ length: 20 }, (_, index) => cacheKey('row', index))
   const readAll = (): Promise<number[]> => Promise.all(keys.map((key, index) => cache.getOrSet(key, () => index, KEPT)))
@@ -76,9 +80,11 @@ test('when a node of the cluster goes, what lies on it is loaded, and it is used
     .toBe(true)
 })
 
-test('behind a sentinel the cache follows the primary to another server, and no read fails meanwhile', async () => {
-  test.setTimeout(60_000)
-  await using redis = await startRedisWithSentinel()
+test('behind a sentinel the cache follows the primary to another server, and no read fails meanwhile', async ({
+  ownServices,
+}) => {
+  test.setTimeout(120_000)
+  await using redis = await startRedisWithSentinel(ownServices)
   await using cache = await startCache({ url: redis.url, namespace: 'watched', commandTimeoutMs: 500 })
   const key = cacheKey('row')
   await remember(cache, key, 1)
@@ -99,8 +105,10 @@ test('behind a sentinel the cache follows the primary to another server, and no 
   await remember(cache, key, 3)
 })
 
-test('over TLS both connections are made, with a certificate that is trusted, and none with one that is not', async () => {
-  await using redis = await startRedisWithTls()
+test('over TLS both connections are made, with a certificate that is trusted, and none with one that is not', async ({
+  ownServices,
+}) => {
+  await using redis = await startRedisWithTls(ownServices)
   const key = cacheKey('row')
   await using refused = await startCache({ url: redis.url, namespace: 'encrypted' })
   expect(await refused.getOrSet(key, () => 1)).toBe(1)

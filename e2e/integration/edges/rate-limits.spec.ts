@@ -3,19 +3,19 @@ import { NO_LIMITS } from '#fixtures/edges/no-limits.ts'
 import { describeTokenStore } from '#fixtures/doubles/token-store.contract.ts'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
+import { leaseRedis } from '#fixtures/services/broker/broker-client.ts'
 import { expect, test } from '#fixtures/test.ts'
 import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { connectRedis } from '#server/redis.ts'
 
 describeTokenStore('in Redis', async () => {
-  const redis = await startEmbeddedRedis()
+  const redis = await leaseRedis()
   const client = await connectRedis(redis.url)
   return {
     store: createRedisTokenStore(client, 'contract'),
     [Symbol.asyncDispose]: async () => {
       client.disconnect()
-      await redis.stop()
+      await redis[Symbol.asyncDispose]()
     },
   }
 })

@@ -1,7 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import type { PusherLease } from '#fixtures/services/broker/lease.ts'
 import { expect, test } from '#fixtures/test.ts'
 
@@ -51,10 +50,11 @@ for (const optimised of ['on', 'off']) {
 test('without Redis a process remembers by itself what it took, and counts that nobody else does', async ({
   serverEnvironment,
   pusher,
+  ownServices,
 }) => {
-  await using redis = await startEmbeddedRedis()
+  await using redis = await ownServices.redis()
   await using server = await startServerProcess({ environment: { ...serverEnvironment, REDIS_URL: redis.url } })
-  await redis.process?.kill()
+  await redis.process.kill()
   const send = createWebhook(pusher)
   expect([await send(server), await send(server), await send(server)]).toEqual([200, 200, 200])
   expect(await countsOf(server)).toEqual({ applied: 1, repeated: 2, unshared: 1 })
