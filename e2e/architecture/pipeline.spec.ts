@@ -7,7 +7,7 @@ import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 import { isRunning } from '#fixtures/services/process/process-tree.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const LANES = ['embedded', 'measurements', 'auto', 'containers'] as const
+const LANES = ['embedded', 'measurements', 'containers'] as const
 /** The whole of it, on 2 cores. */
 const MAX_SECONDS = 90 * 60
 /** What a step has for its end when its time is over. */
@@ -44,13 +44,13 @@ async function runPipeline(lanes: Lanes): Promise<Ended> {
 
 const PASSES = `echo '3 passed, 0 failed, 1 skipped'`
 const NO_ENGINE = `echo '# NO CONTAINER ENGINE: none answers'`
-const ALL_PASS: Lanes = { embedded: PASSES, measurements: PASSES, auto: PASSES, containers: PASSES }
+const ALL_PASS: Lanes = { embedded: PASSES, measurements: PASSES, containers: PASSES }
 
 for (const { title, lanes, code, lastLine } of [
-  { title: 'lanes that passed are counted together', lanes: {}, code: 0, lastLine: '12 passed, 0 failed, 4 skipped' },
+  { title: 'lanes that passed are counted together', lanes: {}, code: 0, lastLine: '9 passed, 0 failed, 3 skipped' },
   {
-    title: 'without a container engine the lanes on containers have not failed',
-    lanes: { auto: NO_ENGINE, containers: NO_ENGINE },
+    title: 'without a container engine the lane on containers has not failed',
+    lanes: { containers: NO_ENGINE },
     code: 0,
     lastLine: '6 passed, 0 failed, 2 skipped',
   },
@@ -58,7 +58,7 @@ for (const { title, lanes, code, lastLine } of [
     title: 'each lane adds the failures that it has counted',
     lanes: Object.fromEntries(LANES.map((lane, at) => [lane, `echo '1 passed, ${at + 1} failed'; exit 1`])),
     code: 1,
-    lastLine: '4 passed, 10 failed',
+    lastLine: '3 passed, 6 failed',
   },
 ] as const) {
   test(`in the pipeline ${title}`, async () => {
@@ -73,7 +73,7 @@ for (const [what, lane] of [
 ] as const) {
   test(`in the pipeline ${what} have failed`, async () => {
     const { code, lines } = await runPipeline({ ...ALL_PASS, [lane]: `${PASSES}; exit 6` })
-    expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '12 passed, 1 failed, 4 skipped' })
+    expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '9 passed, 1 failed, 3 skipped' })
   })
 }
 
@@ -85,7 +85,7 @@ for (const lane of LANES) {
   ] as const) {
     test(`in the pipeline the lane ${lane} has failed when it ${what}`, async () => {
       const { code, lines } = await runPipeline({ ...ALL_PASS, [lane]: text })
-      expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '9 passed, 1 failed, 3 skipped' })
+      expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '6 passed, 1 failed, 2 skipped' })
     })
   }
 }
@@ -93,7 +93,7 @@ for (const lane of LANES) {
 test('an engine that a lane has left behind is stopped at the end of the pipeline', async () => {
   const file = test.info().outputPath('engine')
   const leaves = `sleep 600 >&- 2>&- & echo $! | tee "$ENGINE_STATE/pid" >'${file}'; ${PASSES}`
-  expect((await runPipeline({ ...ALL_PASS, auto: leaves })).code).toBe(0)
+  expect((await runPipeline({ ...ALL_PASS, containers: leaves })).code).toBe(0)
   expect(isRunning(Number(await readFile(file, 'utf8')))).toBe(false)
 })
 
