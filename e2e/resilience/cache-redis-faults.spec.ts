@@ -4,7 +4,7 @@ import type { Cache } from '#optimizations/cache/cache.ts'
 import { cacheKey } from '#optimizations/cache/cache-key.ts'
 import { startCache } from '#optimizations/cache/start-cache.ts'
 import { startFaultProxy, type FaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
+import type { Own, OwnServices } from '#fixtures/services/own-services.ts'
 import type { RedisService } from '#fixtures/services/redis/redis-service.ts'
 import { expect, test } from '#fixtures/test.ts'
 
@@ -15,8 +15,8 @@ const READERS = 10
 
 interface Fault {
   readonly name: string
-  readonly begin: (redis: RedisService, proxy: FaultProxy) => Promise<unknown>
-  readonly end: (redis: RedisService, proxy: FaultProxy) => Promise<unknown>
+  readonly begin: (redis: Own<RedisService>, proxy: FaultProxy) => Promise<unknown>
+  readonly end: (redis: Own<RedisService>, proxy: FaultProxy) => Promise<unknown>
 }
 
 /** The faults that end are ended by what was returned when they began. */
@@ -35,13 +35,13 @@ function proxied(name: string, kind: 'drop' | 'latency' | 'refuse'): Fault {
 const FAULTS: readonly Fault[] = [
   {
     name: 'is frozen',
-    begin: async ({ process }) => process?.freeze(),
-    end: async ({ process }) => process?.thaw(),
+    begin: async ({ process }) => process.freeze(),
+    end: async ({ process }) => process.thaw(),
   },
   {
     name: 'is killed',
-    begin: async ({ process }) => process?.kill(),
-    end: async ({ process }) => process?.restart(),
+    begin: async ({ process }) => process.kill(),
+    end: async ({ process }) => process.restart(),
   },
   proxied('refuses connections', 'refuse'),
   proxied('answers two seconds late', 'latency'),
@@ -109,8 +109,8 @@ class Traffic implements AsyncDisposable {
   }
 }
 
-async function startBehindProxy() {
-  const redis = await startEmbeddedRedis()
+async function startBehindProxy(ownServices: OwnServices) {
+  const redis = await ownServices.redis()
   const proxy = await startFaultProxy(redis.url)
   const cache = await startCache({
     url: proxy.through(redis.url),
@@ -130,9 +130,11 @@ async function startBehindProxy() {
 }
 
 for (const fault of FAULTS) {
-  test(`when Redis ${fault.name}, no read fails or waits for it, and the cache comes back by itself`, async () => {
+  test(`when Redis ${fault.name}, no read fails or waits for it, and the cache comes back by itself`, async ({
+    ownServices,
+  }) => {
     test.setTimeout(60_000)
-    await using rig = await startBehindProxy()
+    await using rig = await startBehindProxy(ownServices)
     const { redis, proxy, cache } = rig
     await using traffic = new Traffic(cache)
     await expect.poll(() => cache.stats().hits).toBeGreaterThan(100)

@@ -123,6 +123,7 @@ test.describe('Pusher behind the proxy', () => {
 test('a killed Pusher server comes back on the same port with the same apps, and its clients with it', async ({
   ownServices,
 }) => {
+  test.setTimeout(120_000)
   await using service = await ownServices.pusher()
   const target = { ...service.address, ...service.apps[0] }
   await using subscriber = await Subscriber.connect(target)
@@ -130,7 +131,9 @@ test('a killed Pusher server comes back on the same port with the same apps, and
   await service.process.kill()
   await expect(createPublisher(target).trigger('private-news', 'told', 0)).rejects.toThrow()
   await service.process.restart()
-  await expect.poll(() => subscriber.dataOf('private-news', 'pusher_internal:subscription_succeeded')).toHaveLength(2)
+  // pusher-js waits longer after each attempt, and soketi takes seconds to start.
+  const subscriptions = () => subscriber.dataOf('private-news', 'pusher_internal:subscription_succeeded')
+  await expect.poll(subscriptions, { timeout: 60_000 }).toHaveLength(2)
   await createPublisher(target).trigger('private-news', 'told', 1)
   await expect.poll(() => subscriber.dataOf('private-news', 'told')).toEqual([1])
 })

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
 import { ApiClient, type ApiReply } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess, type ServerProcess } from '#fixtures/playwright/server-process.ts'
-import { startEmbeddedRedis } from '#fixtures/services/redis/embedded-redis.ts'
 import { comparePairs } from '#measurement/statistics/paired-ratio.ts'
 import { expect, test } from '#fixtures/test.ts'
 
@@ -158,8 +157,9 @@ test('two processes together check ten wrong passwords for one name', async ({ s
 
 test('without Redis each process counts wrong passwords by itself, tells so, and still knows who is at home', async ({
   serverEnvironment,
+  ownServices,
 }) => {
-  const redis = await startEmbeddedRedis()
+  const redis = await ownServices.redis()
   const token = 'metrics-token-of-this-test'
   await using server = await startGuarded({ ...serverEnvironment, REDIS_URL: redis.url }, { METRICS_TOKEN: token })
   const owner = { username: 'student43', password: SEEDED_PASSWORD, from: freshAddress() }

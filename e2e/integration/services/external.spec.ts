@@ -4,7 +4,8 @@ import { DatabaseLender } from '#fixtures/services/broker/database-lender.ts'
 import { PusherLender } from '#fixtures/services/broker/pusher-lender.ts'
 import { RedisLender } from '#fixtures/services/broker/redis-lender.ts'
 import { parseServicesEnvironment, type ServicesEnvironment } from '#fixtures/services/environment.ts'
-import { startServices, type Services } from '#fixtures/services/start-services.ts'
+import { startEmbeddedPusher } from '#fixtures/services/pusher/embedded-pusher.ts'
+import { startTogether, type Services } from '#fixtures/services/start-services.ts'
 
 interface External {
   /** Servers that somebody else runs, as far as the tests can see. */
@@ -14,9 +15,13 @@ interface External {
 
 const test = base.extend<object, { external: External }>({
   external: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the dependencies from the pattern: there are none.
-    async ({}, use) => {
-      await using services = await startServices({ environment: parseServicesEnvironment({ SERVICES: 'embedded' }) })
+    async ({ ownServices }, use) => {
+      await using services = await startTogether(
+        ownServices.postgres(),
+        ownServices.redis(),
+        // soketi answers a question for its channels whoever asks.
+        startEmbeddedPusher(),
+      )
       const { apps, address } = services.pusher
       const [{ appId, key, secret }] = apps
       const environment = parseServicesEnvironment({
@@ -30,7 +35,7 @@ const test = base.extend<object, { external: External }>({
       })
       await use({ services, environment })
     },
-    { scope: 'worker', timeout: 60_000 },
+    { scope: 'worker', timeout: 300_000 },
   ],
 })
 
