@@ -28,17 +28,17 @@ test('reads that may go to a replica go there, see every write of their own, and
   expect(database.engine.sources.replicas.lags).toEqual([expect.any(Number)])
 
   // A replica that stands still answers nobody: who has asked it already is answered by the primary.
-  await standby.process?.freeze()
+  await standby.process.freeze()
   const asked = Array.from({ length: 5 }, () => database.fork({ replica: true }).find(Tag, {}))
   for (const tags of await Promise.all(asked)) expect(tags).toHaveLength(5)
   await database.fork().nativeUpdate(Author, { id: 1 }, { rating: 77 })
   expect(await database.fork({ replica: true }).findOne(Author, 1)).toMatchObject({ rating: 77 })
   await expect.poll(() => database.engine.sources.replicas.lags).toEqual([null])
   expect((await database.health()).reasons).toEqual(['replica 1 does not answer'])
-  await standby.process?.thaw()
+  await standby.process.thaw()
   await expect.poll(() => isOnReplica(true)).toBe(true)
 
-  await standby.process?.kill()
+  await standby.process.kill()
   for (let n = 0; n < 10; n += 1) {
     expect(await database.fork({ replica: true }).findOne(Author, 1)).toMatchObject({ rating: 77 })
   }
