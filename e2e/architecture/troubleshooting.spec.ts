@@ -40,7 +40,9 @@ test('no error of the suite is without a heading', async () => {
   expect(without).toEqual([])
 })
 
-test('a message of one line ends with its heading, and a longer one has it in a line of its own', () => {
+test('a message of one line ends with its heading, a longer one has it in a line of its own, and none has two', () => {
+  const first = new ServiceError('exhausted', 'no more')
+  expect(new ServiceError('broker', first.message).message).toBe(first.message)
   expect(new ServiceError('no_way', 'nothing there', { heading: 'no-redis' }).message).toBe(
     'nothing there (see docs/troubleshooting.md#no-redis)',
   )

@@ -13,7 +13,10 @@ import { test } from '#fixtures/test.ts'
 let leased: ReturnType<typeof leaseRedis> | undefined
 
 test.afterAll(async () => {
-  await (await leased)?.[Symbol.asyncDispose]()
+  const lease = await leased
+  // A worker may get tests of this file a second time.
+  leased = undefined
+  await lease?.[Symbol.asyncDispose]()
 })
 
 async function start(): Promise<StoreUnderTest> {
