@@ -104,12 +104,14 @@ async function evidenceOf(variables: Readonly<Record<string, string>>): Promise<
   }
 }
 
-test('a test that fails leaves its trace, a screenshot, the logs of its server and embedded services, and how to repeat it', async () => {
+test('a test that fails leaves its trace, a screenshot, the logs of its server and embedded services, and how to repeat it', async ({
+  ownServices,
+}) => {
   test.setTimeout(180_000)
   // Without a redis-server the services come in containers, of which no log is kept.
   const isEmbedded = (await findRedisServer()) !== undefined
   const SERVICES = isEmbedded ? 'embedded' : 'auto'
-  const evidence = await evidenceOf({ SERVICES, SEED: '4711', DEBUG: 'hotpath:*' })
+  const evidence = await evidenceOf({ ...ownServices.variables, SERVICES, SEED: '4711', DEBUG: 'hotpath:*' })
   const [passed, failed, page, talkative] = ['passes', 'fails', 'fails on a page', 'fails behind much output'].map(
     (title) => evidence.get(title),
   )
