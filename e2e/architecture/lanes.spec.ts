@@ -54,10 +54,10 @@ async function runLane(lane: string, machine: Machine = {}): Promise<Ended> {
   })
 }
 
-test('the lane embedded runs the functional projects, and insists on embedded services', async () => {
+test('the lane embedded runs the tests under coverage, and insists on embedded services', async () => {
   const { code, run } = await runLane('embedded', { hasEngine: false })
   expect(code).toBe(0)
-  expect(run).toMatch(/^RUN playwright test --project=unit .*--project=resilience SERVICES=embedded .* REDIS=\//)
+  expect(run).toMatch(/^RUN run coverage SERVICES=embedded .* REDIS=\//)
 })
 
 test('the lane auto runs every functional project that uses services, and hides the redis-server', async () => {

@@ -68,7 +68,7 @@ for (const { title, lanes, code, lastLine } of [
 }
 
 for (const [what, lane] of [
-  ['tests that passed in a run that failed', 'embedded'],
+  ['tests that passed and cover too little', 'embedded'],
   ['measurements of which too few are decided', 'measurements'],
 ] as const) {
   test(`in the pipeline ${what} have failed`, async () => {
