@@ -104,25 +104,29 @@ async function evidenceOf(variables: Readonly<Record<string, string>>): Promise<
   }
 }
 
-test('a test that fails leaves its trace, a screenshot, the logs of its server and embedded services, and how to repeat it', async ({
+test('a test that fails leaves its trace, a screenshot, the logs of its server and services, and how to repeat it', async ({
   ownServices,
 }) => {
   test.setTimeout(180_000)
-  // Without a redis-server the services come in containers, of which no log is kept.
+  // Without a redis-server the services come in containers.
   const isEmbedded = (await findRedisServer()) !== undefined
-  const SERVICES = isEmbedded ? 'embedded' : 'auto'
+  const SERVICES = isEmbedded ? 'embedded' : 'containers'
+  const [postgres, redis, pusher] = isEmbedded
+    ? ['log: postgres', 'log: redis_server', 'log: pusher_server']
+    : ['log: postgres_container', 'log: redis_container', 'log: soketi_container']
   const evidence = await evidenceOf({ ...ownServices.variables, SERVICES, SEED: '4711', DEBUG: 'hotpath:*' })
   const [passed, failed, page, talkative] = ['passes', 'fails', 'fails on a page', 'fails behind much output'].map(
     (title) => evidence.get(title),
   )
   expect(passed?.names).toEqual([])
-  const logs = ['log: server', ...(isEmbedded ? ['log: postgres', 'log: pusher_server', 'log: redis_server'] : [])]
+  const logs = ['log: server', postgres, redis, pusher]
   expect(failed?.names).toEqual(expect.arrayContaining(['how to repeat it', 'trace', ...logs]))
   expect(failed?.text('how to repeat it')).toBe(
     `SEED=4711 SERVICES=${SERVICES} npx playwright test some.spec.ts:${failed?.line} --project=inner`,
   )
   expect(failed?.text('log: server')).toContain('/api/v1/lessons')
-  if (isEmbedded) expect(failed?.text('log: redis_server')).toContain('Ready to accept connections')
+  expect(failed?.text(redis)).toContain('Ready to accept connections')
+  expect(failed?.text(postgres)).toContain('database system is ready to accept connections')
   expect(page?.files).toEqual(expect.arrayContaining(['screenshot', 'trace']))
   expect(talkative?.text('log: server')).toContain('the last line, told debug and hotpath:*')
   expect(talkative?.text('log: server').length).toBeLessThanOrEqual(200_000)
