@@ -65,7 +65,7 @@ async function runNightly({ args = [], variables = {}, instead = {} }: Night = {
   const programs = join(root, 'programs')
   await mkdir(join(root, '.ci'), { recursive: true })
   await mkdir(programs)
-  await cp(join(ROOT, '.ci/nightly'), join(root, '.ci/nightly'))
+  for (const file of ['nightly', 'steps.sh']) await cp(join(ROOT, '.ci', file), join(root, '.ci', file))
   const cases = Object.entries(TOOLS).map(([step, command]) => {
     const body = instead[step as Step] ?? DONE[step as Step]
     return `'${command}')\n${body}\n;;`

@@ -7,7 +7,7 @@ import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 import { isRunning } from '#fixtures/services/process/process-tree.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const LANES = ['embedded', 'measurements', 'containers'] as const
+const LANES = ['embedded', 'measurements', 'auto', 'containers'] as const
 /** The whole of it, on 2 cores. */
 const MAX_SECONDS = 90 * 60
 /** What a step has for its end when its time is over. */
@@ -27,7 +27,7 @@ async function runPipeline(lanes: Lanes): Promise<Ended> {
   const programs = join(root, 'programs')
   await mkdir(join(root, '.ci/lanes'), { recursive: true })
   await mkdir(programs)
-  await cp(join(ROOT, '.ci/run'), join(root, '.ci/run'))
+  for (const file of ['run', 'steps.sh']) await cp(join(ROOT, '.ci', file), join(root, '.ci', file))
   const scripts = LANES.map((lane) => [join(root, '.ci/lanes', lane), lanes[lane]] as const)
   for (const [file, text] of [[join(programs, 'npm'), 'true'] as const, ...scripts]) {
     await writeFile(file, `#!/bin/bash\n${text}\n`)
@@ -44,13 +44,13 @@ async function runPipeline(lanes: Lanes): Promise<Ended> {
 
 const PASSES = `echo '3 passed, 0 failed, 1 skipped'`
 const NO_ENGINE = `echo '# NO CONTAINER ENGINE: none answers'`
-const ALL_PASS: Lanes = { embedded: PASSES, measurements: PASSES, containers: PASSES }
+const ALL_PASS: Lanes = { embedded: PASSES, measurements: PASSES, auto: PASSES, containers: PASSES }
 
 for (const { title, lanes, code, lastLine } of [
-  { title: 'lanes that passed are counted together', lanes: {}, code: 0, lastLine: '9 passed, 0 failed, 3 skipped' },
+  { title: 'lanes that passed are counted together', lanes: {}, code: 0, lastLine: '12 passed, 0 failed, 4 skipped' },
   {
-    title: 'without a container engine the lane on containers has not failed',
-    lanes: { containers: NO_ENGINE },
+    title: 'without a container engine the lanes on containers have not failed',
+    lanes: { auto: NO_ENGINE, containers: NO_ENGINE },
     code: 0,
     lastLine: '6 passed, 0 failed, 2 skipped',
   },
@@ -58,7 +58,7 @@ for (const { title, lanes, code, lastLine } of [
     title: 'each lane adds the failures that it has counted',
     lanes: Object.fromEntries(LANES.map((lane, at) => [lane, `echo '1 passed, ${at + 1} failed'; exit 1`])),
     code: 1,
-    lastLine: '3 passed, 6 failed',
+    lastLine: '4 passed, 10 failed',
   },
 ] as const) {
   test(`in the pipeline ${title}`, async () => {
@@ -73,7 +73,7 @@ for (const [what, lane] of [
 ] as const) {
   test(`in the pipeline ${what} have failed`, async () => {
     const { code, lines } = await runPipeline({ ...ALL_PASS, [lane]: `${PASSES}; exit 6` })
-    expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '9 passed, 1 failed, 3 skipped' })
+    expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '12 passed, 1 failed, 4 skipped' })
   })
 }
 
@@ -82,10 +82,13 @@ for (const lane of LANES) {
     ['has tested nothing', `echo '0 passed, 0 failed'`],
     ['counts nothing', 'true'],
     ['breaks without a count', 'exit 3'],
+    ...(['embedded', 'measurements'].includes(lane)
+      ? [['wants an engine that it has no use for', NO_ENGINE] as const]
+      : []),
   ] as const) {
     test(`in the pipeline the lane ${lane} has failed when it ${what}`, async () => {
       const { code, lines } = await runPipeline({ ...ALL_PASS, [lane]: text })
-      expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '6 passed, 1 failed, 2 skipped' })
+      expect({ code, lastLine: lines.at(-1) }).toEqual({ code: 1, lastLine: '9 passed, 1 failed, 3 skipped' })
     })
   }
 }
@@ -93,7 +96,7 @@ for (const lane of LANES) {
 test('an engine that a lane has left behind is stopped at the end of the pipeline', async () => {
   const file = test.info().outputPath('engine')
   const leaves = `sleep 600 >&- 2>&- & echo $! | tee "$ENGINE_STATE/pid" >'${file}'; ${PASSES}`
-  expect((await runPipeline({ ...ALL_PASS, containers: leaves })).code).toBe(0)
+  expect((await runPipeline({ ...ALL_PASS, auto: leaves })).code).toBe(0)
   expect(isRunning(Number(await readFile(file, 'utf8')))).toBe(false)
 })
 
@@ -109,7 +112,7 @@ test('the steps of the pipeline end within 90 minutes, whatever hangs', async ()
   expect(limits.length).toBeGreaterThan(LANES.length)
   const total = limits.reduce((sum, seconds) => sum + seconds + KILL_AFTER_SECONDS, 0)
   expect(total).toBeLessThan(MAX_SECONDS)
-  expect(await readFile(join(ROOT, '.ci/run'), 'utf8')).toContain(`--kill-after=${KILL_AFTER_SECONDS} `)
+  expect(await readFile(join(ROOT, '.ci/steps.sh'), 'utf8')).toContain(`--kill-after=${KILL_AFTER_SECONDS} `)
 })
 
 test('the workflow of GitHub runs the steps of the pipeline and nothing else', async () => {
