@@ -235,6 +235,23 @@ test('a tagged entry whose tags cannot be asked for is not served', async () => 
   ).toBe('loaded')
 })
 
+test('who hears nothing, and can ask the store, joins no load from before an acknowledged invalidation', async () => {
+  const rig = new CacheRig()
+  const [a, b] = [await rig.start(), await rig.start()]
+  b.remote.bus!.isHeld = true
+  await rig.clock.advance(1_400)
+  let committed = 'old'
+  const slow = new GatedLoader(() => committed)
+  const before = b.cache.getOrSet(key, slow.load)
+  await rig.settle()
+  committed = 'new'
+  expect(await rig.finish(a.cache.delete(key), 1)).toMatchObject({ acknowledged: true })
+  const after = b.cache.getOrSet(key, () => committed)
+  slow.release(0)
+  expect(await rig.finish(after, 1)).toBe('new')
+  expect(await rig.finish(before, 1)).toBe('old')
+})
+
 test('a process that dies while it loads delays the others by its lease, not by its time limit', async () => {
   const rig = new CacheRig()
   const [a, b] = [await rig.start({ loadLeaseMs: 900 }), await rig.start({ loadLeaseMs: 900 })]

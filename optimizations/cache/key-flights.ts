@@ -62,13 +62,16 @@ export interface KeyFlightsDependencies {
   readonly now: () => number
   /** Whether invalidations by other processes arrive here. */
   readonly isCoherent: () => boolean
+  /** Whether the store is not asked at all. */
+  readonly isCutOff: () => boolean
 }
 
 /**
- * While nothing is heard from other processes a flight is shared by those who come within this time of its start only:
- * that is the whole time by which a reader that is cut off can be behind an invalidation by another process.
+ * While nothing is heard from other processes every caller asks the store, whose leases see to it that one loads for all.
+ * While the store is not asked either, those who come within this time share a load: that is the whole time by which a
+ * reader that is cut off can be behind an invalidation by another process.
  */
-const SHARED_UNHEARD_MS = 100
+const SHARED_CUT_OFF_MS = 100
 
 export class KeyFlights {
   readonly #deps: KeyFlightsDependencies
@@ -115,6 +118,7 @@ export class KeyFlights {
   }
 
   #isShared(flight: KeyFlight): boolean {
-    return this.#deps.isCoherent() || this.#deps.now() - flight.startedAt < SHARED_UNHEARD_MS
+    const { isCoherent, isCutOff, now } = this.#deps
+    return isCoherent() || (isCutOff() && now() - flight.startedAt < SHARED_CUT_OFF_MS)
   }
 }

@@ -38,7 +38,8 @@ export class LocalTier {
     const isCoherent = (): boolean => this.isCoherent
     this.#keepsEntries = options.memoryMaxBytes > 0
     this.memory = new MemoryTier({ maxBytes: options.memoryMaxBytes, maxEntries: options.memoryMaxEntries })
-    this.flights = new KeyFlights({ now: () => deps.ticks.now(), isCoherent })
+    const isCutOff = (): boolean => !deps.guard.breaker.isClosed
+    this.flights = new KeyFlights({ now: () => deps.ticks.now(), isCoherent, isCutOff })
     this.tags = new TagVersions({
       isCoherent,
       fetch: (tags) => deps.guard.run('versions', (store) => store.versions(tags)),

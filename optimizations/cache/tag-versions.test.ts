@@ -35,3 +35,14 @@ test('a tag that stands still is asked for once, and again only when it has chan
   expect(first?.isCurrent).toBe(false)
   expect((await tags.resolve(['calm']))[0]).toMatchObject({ version: 2, isCurrent: true })
 })
+
+test('what was asked for while nothing was heard ends with its tag as well, and counts as known only when it is heard of', async () => {
+  let isCoherent = false
+  const tags = new TagVersions({ isCoherent: () => isCoherent, fetch: async () => [1] })
+  const [cell] = await tags.resolve(['t'])
+  expect(tags.known(['t'])).toBeUndefined()
+  isCoherent = true
+  expect(cell?.isCurrent).toBe(true)
+  tags.forget(['t'])
+  expect(cell?.isCurrent).toBe(false)
+})

@@ -10,7 +10,7 @@ export interface TagCell {
 export interface TagVersionsDependencies {
   /** One round trip for any number of tags. */
   readonly fetch: (tags: readonly string[]) => Promise<readonly number[]>
-  /** Whether changes of other processes arrive here: without that nothing is remembered. */
+  /** Whether changes of other processes arrive here: without that nothing counts as known. */
   readonly isCoherent: () => boolean
 }
 
@@ -82,7 +82,8 @@ export class TagVersions {
     const known = this.#cells.get(tag)
     if (known?.version === version) return known
     const cell: TagCell = { tag, version, isCurrent: true }
-    if (this.#deps.isCoherent()) this.#cells.set(tag, cell)
+    // Also while nothing is heard: what is forgotten later must end every entry that has the cell.
+    this.#cells.set(tag, cell)
     return cell
   }
 }

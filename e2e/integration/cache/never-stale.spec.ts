@@ -19,14 +19,16 @@ interface HuntPlan {
   readonly seed: number
   readonly schedules: number
   readonly processes?: number
+  readonly memoryLeaseMs?: number
   /** Done again and again while the schedules run. */
   readonly disturb?: Disturb
 }
 
 /** Runs the schedules, some at a time, over several processes. */
-async function runHunt({ url, seed, schedules, processes = 2, disturb }: HuntPlan): Promise<StaleReadHunt> {
+async function runHunt(plan: HuntPlan): Promise<StaleReadHunt> {
+  const { url, seed, schedules, processes = 2, memoryLeaseMs, disturb } = plan
   const hunt = new StaleReadHunt(seed)
-  const options = { url, namespace: `hunt-${randomUUID()}`, ...PATIENT }
+  const options = { url, namespace: `hunt-${randomUUID()}`, ...PATIENT, memoryLeaseMs }
   const start = (): Promise<CacheWorker> => CacheWorker.start(options, hunt.database)
   hunt.workers.push(...(await Promise.all(Array.from({ length: processes }, start))))
   const seeds = Array.from({ length: schedules }, (_, index) => seed + index)
@@ -94,6 +96,18 @@ test('nor does one while processes are stopped, for less and for more than their
   const { totals } = await runHunt({ url: redis.url, seed: seed + 20_000, schedules: 300 * intensity, disturb })
   expect(totals.staleReads).toEqual([])
   expect(totals.interrupted).toBe(0)
+})
+
+test('nor does one where the right to serve from memory is so short that it runs out again and again', async ({
+  redis,
+  intensity,
+  seed,
+}) => {
+  test.setTimeout(300_000)
+  const plan = { url: redis.url, seed: seed + 40_000, schedules: 300 * intensity, memoryLeaseMs: 40 }
+  const { totals } = await runHunt(plan)
+  expect(totals.staleReads).toEqual([])
+  expect(totals).toMatchObject({ interrupted: 0, unacknowledged: 0 })
 })
 
 test('nor does one while the connections that invalidations arrive on are cut', async ({ redis, intensity, seed }) => {

@@ -81,7 +81,7 @@ test('one request that asks the same again and again is reported once, with the 
 })
 
 test('a hundred thousand distinct texts leave a bounded memory behind', async ({ postgres, intensity }) => {
-  test.setTimeout(120_000)
+  test.setTimeout(600_000)
   await postgres.reset()
   await using database = await openLibrary(postgres.url, { pool: { size: 4 }, statistics: { maxFingerprints: 200 } })
   await seedLibrary(database)
