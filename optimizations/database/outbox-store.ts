@@ -9,7 +9,7 @@ export interface OutboxEvent {
   readonly event: string
   readonly data: unknown
   readonly socketId: string | null
-  /** How often it was claimed, this time included. */
+  /** How often it was given back with `isAttempt`. */
   readonly attempts: number
   readonly createdAt: Date
 }
@@ -20,6 +20,13 @@ export interface NewOutboxEvent {
   readonly data: unknown
   /** The realtime connection that caused the event and must not receive it. */
   readonly socketId?: string | null
+}
+
+export interface OutboxRelease {
+  readonly delayMs: number
+  readonly reason: string
+  /** Whether it counts as an attempt. Being claimed does not: nothing need have been sent. */
+  readonly isAttempt: boolean
 }
 
 export interface OutboxDepth {
@@ -104,7 +111,7 @@ with due as (
 ),
 claimed as (
   update ${OUTBOX_TABLE} as o
-  set available_at = clock_timestamp() + $2 * interval '1 millisecond', attempts = attempts + 1, claimed_by = $3
+  set available_at = clock_timestamp() + $2 * interval '1 millisecond', claimed_by = $3
   from due where o.id = due.id
   returning o.id, o.channel, o.event, o.data, o.socket_id, o.attempts, o.created_at
 )
@@ -164,17 +171,18 @@ export class OutboxStore {
   }
 
   /** Gives events back to be tried again after `delayMs`; later events of their channels wait with them. */
-  async release(ids: readonly string[], delayMs: number, reason: string): Promise<void> {
+  async release(ids: readonly string[], { delayMs, reason, isAttempt }: OutboxRelease): Promise<void> {
     if (ids.length === 0) return
     await this.#deps.query(
       `with released as (
          update ${OUTBOX_TABLE}
-         set available_at = clock_timestamp() + $2 * interval '1 millisecond', claimed_by = null, reason = $3
+         set available_at = clock_timestamp() + $2 * interval '1 millisecond', claimed_by = null, reason = $3,
+           attempts = attempts + $5::int
          where id = any($1::bigint[]) and claimed_by = $4 and dead_at is null
          returning id
        )
        select pg_notify('${OUTBOX_WAKE_CHANNEL}', '') from released limit 1`,
-      [ids, delayMs, reason, this.#claimer],
+      [ids, delayMs, reason, this.#claimer, isAttempt ? 1 : 0],
     )
   }
 

@@ -8,7 +8,7 @@ function recordingOutbox() {
   const outbox: EventOutbox = {
     claim: async (limit) => (seen.push(`claim ${limit}`), []),
     acknowledge: async (ids) => void seen.push(`acknowledge ${ids.join()}`),
-    release: async (ids, delayMs, reason) => void seen.push(`release ${ids.join()} ${delayMs} ${reason}`),
+    release: async (ids, { delayMs, reason }) => void seen.push(`release ${ids.join()} ${delayMs} ${reason}`),
     deadLetter: async (ids, reason) => void seen.push(`dead letter ${ids.join()} ${reason}`),
     depth: async () => ({ waiting: 5, oldestAgeMs: 0, deadLettered: 0 }),
     onWake: (listener) => {
@@ -26,7 +26,7 @@ test('everything that is asked of it waits for the outbox and then reaches it', 
   const asked = [
     deferred.claim(7, 1_000),
     deferred.acknowledge(['1']),
-    deferred.release(['2'], 10, 'later'),
+    deferred.release(['2'], { delayMs: 10, reason: 'later', isAttempt: false }),
     deferred.deadLetter(['3'], 'never'),
   ]
   expect(seen).toEqual([])

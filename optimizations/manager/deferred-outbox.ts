@@ -24,13 +24,12 @@ export function createDeferredOutbox(starting: Promise<EventOutbox>): DeferredOu
       if (events.length > 0)
         await outbox.release(
           events.map(({ id }) => id),
-          0,
-          'stopped',
+          { delayMs: 0, reason: 'stopped', isAttempt: false },
         )
       return []
     },
     acknowledge: async (ids) => (await starting).acknowledge(ids),
-    release: async (ids, delayMs, reason) => (await starting).release(ids, delayMs, reason),
+    release: async (ids, how) => (await starting).release(ids, how),
     deadLetter: async (ids, reason) => (await starting).deadLetter(ids, reason),
     depth: async () => (await starting).depth(),
     onWake: (listener) => {

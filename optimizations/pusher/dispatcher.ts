@@ -59,6 +59,8 @@ export class Dispatcher {
   readonly #bodies: RequestBodies
   readonly #tiers: Readonly<Record<Tier, TierState>>
   #throttles = 0
+  /** Requests that Pusher took. */
+  #taken = 0
   #isPumpDue = false
   #isDraining = false
   #isStopped = false
@@ -192,8 +194,10 @@ export class Dispatcher {
     const now = this.#deps.clock.monotonic()
     for (const event of answered.delivered) this.queue.end(event, 'delivered', 'ok', now)
     for (const { event, scope, reason } of answered.refused) {
-      if (scope === 'app') this.queue.retire(event, reason)
-      else this.queue.end(event, 'dead_lettered', reason)
+      if (scope === 'app') {
+        event.blame = 'app'
+        this.queue.retire(event, reason)
+      } else this.queue.end(event, 'dead_lettered', reason)
     }
     // After everybody who waited for this answer: a batch that is not full by then has waited for company long enough.
     setImmediate(this.#pump)
@@ -264,14 +268,22 @@ export class Dispatcher {
       statistics.connectionErrors += 1
       breaker.fail()
       if (outcome.retryAfterMs !== undefined) limiter.pause(outcome.retryAfterMs)
+      if (outcome.reason === 'http_500' && events.length === 1) this.#blame(events[0] as QueuedEvent)
       return outcome
     }
+    if (outcome.kind === 'delivered') this.#taken += 1
     const wasOpen = breaker.state !== 'closed'
     breaker.succeed()
     if (wasOpen) this.queue.lanes.wakeAll()
     if (outcome.kind === 'throttled') this.#onThrottled(outcome.retryAfterMs)
     else this.#throttles = 0
     return outcome
+  }
+
+  /** A 500 speaks of the event only where Pusher takes others meanwhile; 502 to 504 speak of gateways and load. */
+  #blame(event: QueuedEvent): void {
+    if (event.takenAtFailure !== undefined && this.#taken > event.takenAtFailure) event.blame = 'event'
+    event.takenAtFailure = this.#taken
   }
 
   #onThrottled(retryAfterMs: number | undefined): void {

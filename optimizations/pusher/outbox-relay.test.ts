@@ -65,8 +65,8 @@ test('an acknowledgement that fails is repeated', async () => {
   expect(await outbox.depth()).toMatchObject({ waiting: 0 })
 })
 
-test('an event that Pusher refuses is set aside, and its channel goes on', async () => {
-  const { clock, transport, outbox } = await startRelayRig({
+test('an event that Pusher refuses is set aside, counted and told by health, and its channel goes on', async () => {
+  const { clock, transport, publisher, outbox } = await startRelayRig({
     before: (filled) => {
       for (const data of [1, 'poison', 3]) filled.append('private-a', 'e', data)
     },
@@ -76,6 +76,8 @@ test('an event that Pusher refuses is set aside, and its channel goes on', async
   await clock.advance(100)
   expect(dataOf(transport.delivered)).toEqual([1, 3])
   expect(await outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 1 })
+  expect(publisher.stats().outcomes.dead_lettered).toBe(1)
+  expect(await publisher.health()).toMatchObject({ status: 'degraded', reasons: ['outbox: 1 dead letters'] })
 })
 
 for (const [what, append] of [
@@ -83,10 +85,11 @@ for (const [what, append] of [
   ['too much data', (outbox: MemoryOutbox) => outbox.append('a', 'e', 'x'.repeat(20_000))],
 ] as const) {
   test(`an event with ${what} is set aside without being sent`, async () => {
-    const { clock, transport, outbox } = await startRelayRig({ before: append })
+    const { clock, transport, publisher, outbox } = await startRelayRig({ before: append })
     await clock.advance(100)
     expect(transport.requests).toEqual([])
     expect(await outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 1 })
+    expect(publisher.stats()).toMatchObject({ accepted: 1, pending: 0, outcomes: { dead_lettered: 1 } })
   })
 }
 
@@ -127,16 +130,42 @@ test('an event that cannot be sent before its lease ends goes back with all that
   expect(accepted).toBe(outcomes.delivered + outcomes.released + pending)
 })
 
-test('an event that was claimed too often is set aside', async () => {
-  const { clock, outbox } = await startRelayRig({
+test('an event that alone gets a 500 in claim after claim, while others are taken, is set aside and counted, and its channel goes on', async () => {
+  const { clock, outbox, publisher, transport } = await startRelayRig({
     leaseMs: 500,
     maxAttempts: 3,
-    failureThreshold: 1_000,
-    before: (filled) => filled.append('a', 'e', 1),
-    script: () => ({ kind: 'unavailable', reason: 'http_500' }),
+    retryMaxMs: 20,
+    before: (filled) => {
+      for (const data of ['poison', 'next']) filled.append('a', 'e', data)
+    },
+    script: ({ events }) =>
+      dataOf(events).includes('poison') ? { kind: 'unavailable', reason: 'http_500' } : undefined,
   })
-  await clock.advance(20_000)
+  for (let n = 0; n < 500; n += 1) {
+    outbox.append('b', 'e', n)
+    await clock.advance(10)
+  }
   expect(await outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 1 })
+  expect(dataOf(transport.delivered.filter(({ channel }) => channel === 'a'))).toEqual(['next'])
+  const { accepted, outcomes, pending, droppedByReason } = publisher.stats()
+  expect(outcomes.dead_lettered).toBe(1)
+  expect(droppedByReason).toMatchObject({ too_many_attempts: 1 })
+  expect(accepted).toBe(outcomes.delivered + outcomes.released + outcomes.dead_lettered + pending)
+})
+
+test('an event that was claimed and not sent is never set aside for it', async () => {
+  const { clock, transport, outbox } = await startRelayRig({
+    leaseMs: 500,
+    maxAttempts: 1,
+    latencyMs: 100_000,
+    poolSize: 1,
+    before: (filled) => {
+      for (const n of counts(20)) filled.append(`channel-${n}`, 'e', n)
+    },
+  })
+  await clock.advance(10_000)
+  expect(await outbox.depth()).toMatchObject({ waiting: 20, deadLettered: 0 })
+  expect(transport.requests).toHaveLength(1)
 })
 
 test('nothing is claimed while the breaker is open, and all is delivered when Pusher is back', async () => {

@@ -1,8 +1,10 @@
 import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
+import { PusherError } from './errors.ts'
 import type { EventOutcome } from './event-outcome.ts'
 import type { EventOutbox, OutboxEvent } from './outbox.ts'
+import type { PublisherStatistics } from './publisher-statistics.ts'
 
 export interface OutboxRelayOptions {
   readonly leaseMs: number
@@ -10,7 +12,7 @@ export interface OutboxRelayOptions {
   readonly maxOutstanding: number
   /** How often to look without being woken. */
   readonly pollMs: number
-  /** An event that was claimed so often is dead-lettered. */
+  /** An event that Pusher complained of so often is dead-lettered: see Blame. */
   readonly maxAttempts: number
   /** How long events rest that Pusher refused for the app's sake: a wrong secret, a quota. */
   readonly appFaultDelayMs: number
@@ -20,11 +22,14 @@ export interface OutboxRelayDependencies {
   readonly outbox: EventOutbox
   readonly clock: Clock
   readonly tasks: BackgroundTasks
-  /** Queues the event until its lease is about to end. Throws what publish() throws; such an event can never be sent. */
+  /** Queues the event until its lease is about to end. Throws what publish() throws. */
   readonly submit: (event: OutboxEvent, deadlineMs: number) => Promise<EventOutcome>
   /** False while Pusher does not answer: what is claimed then would only be given back. */
   readonly isReady: () => boolean
+  readonly statistics: Pick<PublisherStatistics, 'recordRejected' | 'recordSetAside'>
 }
+
+type End = Pick<EventOutcome, 'outcome' | 'reason' | 'blame'>
 
 const CLAIM_SIZE = 100
 /** A lease is not used to its last moment: an answer under way must still find it valid. */
@@ -109,21 +114,30 @@ export class OutboxRelay {
     }
   }
 
-  async #send(event: OutboxEvent, deadlineMs: number): Promise<Pick<EventOutcome, 'outcome' | 'reason'>> {
-    if (event.attempts > this.#options.maxAttempts) return { outcome: 'dead_lettered', reason: 'too_many_attempts' }
+  async #send(event: OutboxEvent, deadlineMs: number): Promise<End> {
+    const { statistics, submit } = this.#deps
+    if (event.attempts >= this.#options.maxAttempts) {
+      statistics.recordRejected('too_many_attempts')
+      statistics.recordSetAside()
+      return { outcome: 'dead_lettered', reason: 'too_many_attempts' }
+    }
     try {
-      return await this.#deps.submit(event, deadlineMs)
+      return await submit(event, deadlineMs)
     } catch (error) {
-      return { outcome: 'dead_lettered', reason: describeError(error) }
+      const reason = describeError(error)
+      if (!isOfTheEvent(error)) return { outcome: 'released', reason, blame: 'app' }
+      statistics.recordSetAside()
+      return { outcome: 'dead_lettered', reason }
     }
   }
 
-  async #report(event: OutboxEvent, end: Pick<EventOutcome, 'outcome' | 'reason'>): Promise<void> {
+  async #report({ id }: OutboxEvent, { outcome, reason, blame }: End): Promise<void> {
     const { outbox } = this.#deps
-    if (end.outcome === 'delivered' || end.outcome === 'coalesced') await this.#acknowledge(event.id)
-    else if (end.outcome === 'released') {
-      await outbox.release([event.id], end.reason.startsWith('http_') ? this.#options.appFaultDelayMs : 0, end.reason)
-    } else await outbox.deadLetter([event.id], end.reason)
+    if (outcome === 'delivered' || outcome === 'coalesced') await this.#acknowledge(id)
+    else if (outcome === 'released') {
+      const delayMs = blame === 'app' ? this.#options.appFaultDelayMs : 0
+      await outbox.release([id], { delayMs, reason, isAttempt: blame === 'event' })
+    } else await outbox.deadLetter([id], reason)
   }
 
   /** While one acknowledgement is under way the next ones gather, like events in a batch. */
@@ -165,4 +179,9 @@ export class OutboxRelay {
     await promise
     this.#wake = undefined
   }
+}
+
+/** Whatever else publish() throws may be over later: an event is set aside only for what is in it. */
+function isOfTheEvent(error: unknown): boolean {
+  return error instanceof PusherError && (error.code === 'invalid_event' || error.code === 'event_too_large')
 }

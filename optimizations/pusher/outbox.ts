@@ -5,6 +5,7 @@ export interface OutboxEvent {
   readonly event: string
   readonly data: unknown
   readonly socketId: string | null
+  /** How often it was given back with `isAttempt`. */
   readonly attempts: number
   readonly createdAt: Date
 }
@@ -16,6 +17,13 @@ export interface OutboxDepth {
   readonly deadLettered: number
 }
 
+export interface OutboxRelease {
+  readonly delayMs: number
+  readonly reason: string
+  /** Whether it counts as an attempt, because Pusher said something about this event. Being claimed does not. */
+  readonly isAttempt: boolean
+}
+
 /** The port that a transactional store fills: events that were committed with the data they tell of. */
 export interface EventOutbox {
   /**
@@ -25,7 +33,7 @@ export interface EventOutbox {
   claim(limit: number, leaseMs: number): Promise<readonly OutboxEvent[]>
   acknowledge(ids: readonly string[]): Promise<void>
   /** Gives events back to be tried again after `delayMs`. */
-  release(ids: readonly string[], delayMs: number, reason: string): Promise<void>
+  release(ids: readonly string[], how: OutboxRelease): Promise<void>
   deadLetter(ids: readonly string[], reason: string): Promise<void>
   /** Calls `listener` when new events may be there; disposing stops it. */
   onWake(listener: () => void): Disposable

@@ -70,12 +70,16 @@ async function outboxDepth(
   if (outbox === undefined) return { depth: undefined, reasons: [] }
   try {
     const depth = await withDeadline('outbox', timeoutMs, outbox.depth())
-    const isOld = depth.oldestAgeMs > OLD_OUTBOX_MS
-    return {
-      depth,
-      reasons: isOld ? [`outbox: oldest event waits for ${Math.round(depth.oldestAgeMs / 1_000)} s`] : [],
-    }
+    return { depth, reasons: outboxReasons(depth) }
   } catch (error) {
     return { depth: undefined, reasons: [`outbox: ${describeError(error)}`] }
   }
+}
+
+function outboxReasons({ oldestAgeMs, deadLettered }: OutboxDepth): readonly string[] {
+  const isOld = oldestAgeMs > OLD_OUTBOX_MS
+  return [
+    ...(isOld ? [`outbox: oldest event waits for ${Math.round(oldestAgeMs / 1_000)} s`] : []),
+    ...(deadLettered > 0 ? [`outbox: ${deadLettered} dead letters`] : []),
+  ]
 }

@@ -87,6 +87,12 @@ export class PublisherStatistics {
     this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
   }
 
+  /** An event of the outbox that was set aside without being queued. */
+  recordSetAside(): void {
+    this.accepted += 1
+    this.outcomes.dead_lettered += 1
+  }
+
   recordEnd(channel: string, end: EventOutcome): void {
     this.outcomes[end.outcome] += 1
     if (end.outcome !== 'delivered') {

@@ -1,4 +1,4 @@
-import type { EventOutcome, EventOutcomeKind } from './event-outcome.ts'
+import type { Blame, EventOutcome, EventOutcomeKind } from './event-outcome.ts'
 import type { EventPriority, PublishReceipt } from './publisher.ts'
 
 /** 0 goes first. `immediate` is a class of its own, above the three priorities of the foreground. */
@@ -61,6 +61,9 @@ export class QueuedEvent implements PublishReceipt {
   readonly input: QueuedEventInput
   group: ChannelGroup | undefined
   attempts = 0
+  blame: Blame | undefined
+  /** How many requests the app had taken when this event alone got a 500 last. */
+  takenAtFailure: number | undefined
   /** In its lane: neither on its way nor ended. */
   isQueued = false
   /** Its part of a request's body, made once: a retry sends the same bytes, and encrypts nothing a second time. */
@@ -96,7 +99,8 @@ export class QueuedEvent implements PublishReceipt {
 
   finish(outcome: EventOutcomeKind, reason: string, now: number): EventOutcome {
     this.timer?.[Symbol.dispose]()
-    this.#end = { outcome, reason, attempts: this.attempts, latencyMs: now - this.input.acceptedAt }
+    const { attempts, blame } = this
+    this.#end = { outcome, reason, attempts, blame, latencyMs: now - this.input.acceptedAt }
     this.#listener?.(this.#end)
     return this.#end
   }

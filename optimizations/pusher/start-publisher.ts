@@ -101,7 +101,7 @@ export async function startPublisher(options: PublisherOptions, deps: PublisherD
   if (outbox !== undefined) {
     const submit = publisher.relay.bind(publisher)
     const isReady = (): boolean => shards.some(({ breaker }) => breaker.waitMs() === 0)
-    publisher.attachRelay(new OutboxRelay({ outbox, clock, tasks, submit, isReady }, settings))
+    publisher.attachRelay(new OutboxRelay({ outbox, clock, tasks, submit, isReady, statistics }, settings))
   }
   return publisher
 }

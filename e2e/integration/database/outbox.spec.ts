@@ -102,14 +102,15 @@ test('a store gives back only what is still its own, and dead letters go when th
   await using second = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
   await expect.poll(async () => (await second.outbox.claim(1, 60_000)).length).toBe(1)
   const ids = [mine?.id ?? '']
-  await database.outbox.release(ids, 0, 'too late')
+  const released = { delayMs: 0, reason: 'too late', isAttempt: true }
+  await database.outbox.release(ids, released)
   await database.outbox.deadLetter(ids, 'too late')
   expect(await database.outbox.depth()).toMatchObject({ waiting: 1, deadLettered: 0 })
   expect(await database.outbox.claim(1, 1_000)).toEqual([])
   await second.outbox.deadLetter(ids, 'broken')
   expect(await database.outbox.purge(3_600_000)).toBe(0)
   expect(await database.outbox.purge(0)).toBe(1)
-  for (const nothing of [database.outbox.acknowledge([]), database.outbox.release([], 0, '')]) await nothing
+  for (const nothing of [database.outbox.acknowledge([]), database.outbox.release([], released)]) await nothing
   await database.outbox.deadLetter([], '')
   expect(await database.outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })
 })
