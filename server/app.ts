@@ -22,6 +22,7 @@ import { rememberRoutes } from '#server/http/route-template.ts'
 import { answerServerOptions } from '#server/http/server-options.ts'
 import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
+import { deadLetterRoutes } from '#server/routes/dead-letters.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
 import { authRoutes } from '#server/routes/auth.ts'
 import { classRoutes } from '#server/routes/classes.ts'
@@ -41,7 +42,10 @@ import type { Services } from '#server/services/services.ts'
 export interface AppDeps {
   readonly logger: Logger
   readonly tokens: AccessTokens
-  readonly optimizations: Pick<Optimizations, 'cache' | 'health' | 'metrics' | 'prometheus' | 'status' | 'warm'>
+  readonly optimizations: Pick<
+    Optimizations,
+    'cache' | 'database' | 'health' | 'metrics' | 'prometheus' | 'status' | 'warm'
+  >
   readonly warmingPlan: WarmingPlan
   readonly services: Services
   readonly replies: ReplyEncoder
@@ -83,6 +87,7 @@ function addApi(api: ApiRouter, deps: AppDeps): void {
   notificationRoutes(api, services)
   realtimeRoutes(api, { ...services, limits })
   adminRoutes(api, { cache: optimizations.cache, warm: () => optimizations.warm(warmingPlan) })
+  deadLetterRoutes(api, optimizations.database.outbox.deadLetters)
   openApiRoutes(api, { root: '../v1', replies })
 }
 

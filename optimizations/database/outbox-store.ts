@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { SqlEntityManager } from '@mikro-orm/postgresql'
 import { DatabaseError } from './errors.ts'
+import { OutboxDeadLetters } from './outbox-dead-letters.ts'
 import { OUTBOX_TABLE, OUTBOX_WAKE_CHANNEL } from './outbox-table.ts'
 
 export interface OutboxEvent {
@@ -122,12 +123,14 @@ select id::text, channel, event, data, socket_id, attempts, created_at::text fro
  * exists without the other. Delivery is at least once; the order within a channel is the order of the commits.
  */
 export class OutboxStore {
+  readonly deadLetters: OutboxDeadLetters
   readonly #deps: OutboxStoreDeps
   /** Marks the claims of this store: what it gives back after its lease ran out may be another's by then. */
   readonly #claimer = randomUUID()
 
   constructor(deps: OutboxStoreDeps) {
     this.#deps = deps
+    this.deadLetters = new OutboxDeadLetters(deps.query)
   }
 
   /**

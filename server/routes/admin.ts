@@ -3,8 +3,7 @@ import type { Cache } from '#optimizations/cache/cache.ts'
 import type { WarmReport } from '#optimizations/manager/warm.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
-import { HttpError } from '#server/http/problem.ts'
-import type { Principal } from '#server/http/request-context.ts'
+import { mustBeAdmin } from '#server/http/must-be-admin.ts'
 import { Count, Stamp } from '#server/schemas/values.ts'
 
 // Whatever a tag may be called in this application: a kind, ids, and colons between them.
@@ -42,10 +41,6 @@ const warm = defineOperation({
   }),
   problems: [403],
 })
-
-function mustBeAdmin({ role }: Principal): void {
-  if (role !== 'admin') throw new HttpError(403, 'forbidden', 'This is for admins only.')
-}
 
 /** What only an admin may do. */
 export function adminRoutes(

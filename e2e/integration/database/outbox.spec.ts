@@ -114,3 +114,40 @@ test('a store gives back only what is still its own, and dead letters go when th
   await database.outbox.deadLetter([], '')
   expect(await database.outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })
 })
+
+test('a dead letter that is put back goes before what waits on its channel, as if it had never been tried', async ({
+  postgres,
+}) => {
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  const { outbox } = database
+  const append = (data: number): Promise<void> =>
+    database.transaction((em) => outbox.append(em, { channel: 'a', event: 'tested', data }))
+  await append(1)
+  const [first] = await outbox.claim(1, 60_000)
+  const ids = [first?.id ?? '']
+  await outbox.release(ids, { delayMs: 0, reason: 'http_500', isAttempt: true })
+  await outbox.claim(1, 60_000)
+  await outbox.deadLetter(ids, 'too_many_attempts')
+  await append(2)
+  expect(await outbox.deadLetters.list({ limit: 5 })).toMatchObject([
+    { id: ids[0], channel: 'a', event: 'tested', reason: 'too_many_attempts' },
+  ])
+  let woken = 0
+  using _listening = outbox.onWake(() => (woken += 1))
+  // Whether it listens already is known once it has heard of something.
+  await expect.poll(() => append(3).then(() => woken)).toBeGreaterThan(0)
+  const before = woken
+  expect(await outbox.deadLetters.requeue(['999999', ...ids])).toBe(1)
+  await expect.poll(() => woken).toBeGreaterThan(before)
+  expect(await outbox.deadLetters.list({ limit: 5 })).toEqual([])
+  const claimed = await outbox.claim(2, 60_000)
+  expect(claimed.map(({ data, attempts }) => [data, attempts])).toEqual([
+    [1, 0],
+    [2, 0],
+  ])
+  // What waits or is on its way is no dead letter.
+  expect(await outbox.deadLetters.discard(ids[0] ?? '')).toBe(false)
+  expect(await outbox.deadLetters.requeue('all')).toBe(0)
+})

@@ -152,6 +152,11 @@ const ROWS: readonly Row[] = [
   row('post /realtime/deliveries', '/realtime/deliveries', [202, 202, 202, 202, 202, 202, 401], { latenciesMs: [1] }),
   row('delete /admin/cache/tags/{tag}', '/admin/cache/tags/matrix', [200, 403, 403, 403, 403, 403, 401]),
   row('post /admin/cache/warm', '/admin/cache/warm', [200, 403, 403, 403, 403, 403, 401]),
+  row('get /admin/dead-letters', '/admin/dead-letters', [200, 403, 403, 403, 403, 403, 401]),
+  row('post /admin/dead-letters/requeue', '/admin/dead-letters/requeue', [200, 403, 403, 403, 403, 403, 401], {
+    ids: ['1'],
+  }),
+  row('delete /admin/dead-letters/{id}', '/admin/dead-letters/1', [404, 403, 403, 403, 403, 403, 401]),
 ]
 
 /** Members that differ from one reply to the next, whoever asks. */
