@@ -21,6 +21,7 @@ import { refuseUnencodedReplies } from '#server/http/send-reply.ts'
 import { rememberRoutes } from '#server/http/route-template.ts'
 import { answerServerOptions } from '#server/http/server-options.ts'
 import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
+import { urlHost } from '#optimizations/pusher/pusher-app.ts'
 import { adminRoutes } from '#server/routes/admin.ts'
 import { deadLetterRoutes } from '#server/routes/dead-letters.ts'
 import { assessmentRoutes } from '#server/routes/assessments.ts'
@@ -69,7 +70,7 @@ const API_ROOT = '/api/v1'
 
 /** What the page may load and connect to: itself, and Pusher's WebSocket. */
 function contentSecurityPolicy({ pusher }: AppOptions): Record<string, string[]> {
-  const host = pusher.host ?? `ws-${pusher.cluster}.pusher.com`
+  const host = urlHost(pusher.host ?? `ws-${pusher.cluster}.pusher.com`)
   const socket = `${pusher.useTls ? 'wss' : 'ws'}://${host}${pusher.port === undefined ? '' : `:${pusher.port}`}`
   return { 'default-src': ["'self'"], 'connect-src': ["'self'", socket], 'frame-ancestors': ["'none'"] }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Health } from '#optimizations/kernel/health.ts'
 import type { ChannelState } from './channel-state.ts'
 import { PusherError } from './errors.ts'
-import { checkChannelCount, checkNames, checkSize } from './event-limits.ts'
+import { checkChannelCount, checkNames, checkSize, isEncryptedChannel } from './event-limits.ts'
 import type { EventOutcome } from './event-outcome.ts'
 import type { EventOutbox, OutboxEvent } from './outbox.ts'
 import type { OutboxRelay } from './outbox-relay.ts'
@@ -171,6 +171,7 @@ export class BatchingPublisher implements Publisher {
     const { id, event, data, options, isFromOutbox } = draft
     const { socketId, coalesceKey, deadlineMs, priority = 'normal', immediate = false } = options
     checkNames(channel, event, socketId)
+    this.#checkKey(channel, event)
     const json = encoded ?? encodeData(channel, event, data)
     const bytes = wireBytes(channel, json, id)
     checkSize(channel, event, bytes)
@@ -189,6 +190,14 @@ export class BatchingPublisher implements Publisher {
       acceptedAt: now,
       deadlineAt: deadlineMs === undefined ? Infinity : now + deadlineMs,
     })
+  }
+
+  #checkKey(channel: string, event: string): void {
+    if (!isEncryptedChannel(channel)) return
+    const { app } = shardOf(this.#deps.shards, channel)
+    if (app.encryptionMasterKeyBase64 !== undefined) return
+    const message = `Event "${event}" on channel "${channel}": app ${app.appId} has no encryption master key`
+    throw new PusherError('missing_master_key', message, { channel, event })
   }
 
   #submit(events: readonly QueuedEvent[]): void {

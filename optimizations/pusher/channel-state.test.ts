@@ -52,6 +52,7 @@ test('a fault is told and not remembered', async () => {
     answerOf({}, 400),
     answerOf({ error: 'no', code: 400 }),
     { ...answerOf({}), body: 'no JSON' },
+    answerOf({ status: 'up' }),
   ]) {
     rig.transport.answer = answer
     await expect(rig.publisher.channels.info('a')).rejects.toMatchObject({ code: 'pusher_rejected' })

@@ -158,9 +158,12 @@ export class HttpChannelState implements ChannelState {
       `/channels/${channel}`,
       attributes.length > 0 ? { info: attributes.join(',') } : {},
     )
-    const { user_count: userCount, subscription_count: subscriptionCount } = answer
+    const { occupied, user_count: userCount, subscription_count: subscriptionCount } = answer
+    if (typeof occupied !== 'boolean') {
+      throw new PusherError('pusher_rejected', 'What answers is not Pusher', { channel })
+    }
     return {
-      occupied: answer['occupied'] === true,
+      occupied,
       ...(typeof userCount === 'number' ? { userCount } : {}),
       ...(typeof subscriptionCount === 'number' ? { subscriptionCount } : {}),
     }

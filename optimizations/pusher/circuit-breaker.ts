@@ -41,9 +41,14 @@ export class CircuitBreaker {
     return this.#isOpen ? Math.max(0, this.#opensUntil - this.#clock.monotonic()) : 0
   }
 
-  /** A request goes out, `waitMs()` being 0. It must report `succeed` or `fail`. */
+  /** A request goes out, `waitMs()` being 0. It must report `succeed`, `fail` or `withdraw`. */
   pass(): void {
     this.#isProbing = this.#isOpen
+  }
+
+  /** Nothing was sent after all: the next one is the probe. */
+  withdraw(): void {
+    this.#isProbing = false
   }
 
   succeed(): void {

@@ -5,7 +5,7 @@ import { startPublisherRig } from '#fixtures/doubles/pusher-rig.ts'
 import type { ScriptedTransport, Script, SentEvent } from '#fixtures/doubles/pusher-scripted-transport.ts'
 import { randomInteger, seededRandom } from '#optimizations/kernel/random.ts'
 import { createDeliveryGuard } from './client/delivery-guard.js'
-import type { SendOutcome } from './pusher-transport.ts'
+import type { SendOutcome } from './send-outcome.ts'
 
 interface Payload {
   readonly n: number

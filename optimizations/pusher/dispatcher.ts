@@ -2,10 +2,13 @@ import type { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import type { Random } from '#optimizations/kernel/random.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
+import { isOfWhatItCarries, type Answered } from './answered-request.ts'
+import { EventSender } from './event-sender.ts'
 import { EventQueue, type EventQueueOptions } from './event-queue.ts'
 import type { Shipment } from './lane-schedule.ts'
 import type { PublisherStatistics } from './publisher-statistics.ts'
-import type { PusherTransport, SendOutcome } from './pusher-transport.ts'
+import type { PusherTransport } from './pusher-transport.ts'
+import type { SendOutcome } from './send-outcome.ts'
 import { tierOf, type QueuedEvent, type Tier } from './queued-event.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import { RequestBodies } from './request-bodies.ts'
@@ -36,18 +39,6 @@ export interface DispatcherDependencies {
   readonly encrypt: Encrypt
 }
 
-/** What became of the events of a request. `outcome` is that of the last one, where it had to be split. */
-interface Answered {
-  readonly outcome: SendOutcome
-  readonly delivered: readonly QueuedEvent[]
-  readonly refused: ReadonlyArray<{
-    readonly event: QueuedEvent
-    readonly scope: 'event' | 'app'
-    readonly reason: string
-  }>
-  readonly again: readonly QueuedEvent[]
-}
-
 /**
  * Sends the queue of one app: when nothing is under way at once, otherwise in batches that fill meanwhile. The background
  * is sent when nothing else can be, leaves a connection and tokens free, and shares no request with the others.
@@ -56,7 +47,7 @@ export class Dispatcher {
   readonly queue: EventQueue
   readonly #deps: DispatcherDependencies
   readonly #options: DispatcherOptions
-  readonly #bodies: RequestBodies
+  readonly #sender: EventSender
   readonly #tiers: Readonly<Record<Tier, TierState>>
   #throttles = 0
   /** Requests that Pusher took. */
@@ -73,7 +64,8 @@ export class Dispatcher {
     this.#options = options
     const onReady = (): void => this.#pump()
     this.queue = new EventQueue({ ...deps, onReady, onEmpty: () => this.#whenEmpty?.() }, options)
-    this.#bodies = new RequestBodies((event) => this.queue.lanes.link(event), deps.encrypt)
+    const bodies = new RequestBodies((event) => this.queue.lanes.link(event), deps.encrypt)
+    this.#sender = new EventSender(deps.transport, bodies)
     this.#tiers = {
       foreground: createTierState('foreground', deps.limiter, options.poolSize),
       background: createTierState('background', deps.limiter.spare, Math.max(1, options.poolSize - 1)),
@@ -228,8 +220,8 @@ export class Dispatcher {
   }
 
   /**
-   * Sends events in one request. Where Pusher refuses what a request carries, halves of it are sent one after the other,
-   * until the event that it refuses is alone.
+   * Sends events in one request. Where what a request carries is refused, halves of it are sent one after the other,
+   * until the event that it is refused for is alone.
    */
   async #deliver(events: readonly QueuedEvent[], form: Shipment['form']): Promise<Answered> {
     const outcome = await this.#request(events, form)
@@ -238,8 +230,9 @@ export class Dispatcher {
       if (events.length > 1) this.#deps.statistics.batchEventsSent += events.length
       return { ...answered, delivered: events }
     }
-    if (outcome.kind !== 'refused') return { ...answered, again: events }
-    if (outcome.scope === 'app' || events.length === 1) {
+    const isHalved = events.length > 1 && isOfWhatItCarries(outcome)
+    if (outcome.kind !== 'refused' && !isHalved) return { ...answered, again: events }
+    if (outcome.kind === 'refused' && !isHalved) {
       return { ...answered, refused: events.map((event) => ({ event, ...outcome })) }
     }
     this.#tiers[tierOf(events[0] as QueuedEvent)].tokens.charge(events.length)
@@ -257,14 +250,17 @@ export class Dispatcher {
   }
 
   async #request(events: readonly QueuedEvent[], form: Shipment['form']): Promise<SendOutcome> {
-    const { statistics, breaker, limiter, transport } = this.#deps
+    const { statistics, breaker, limiter } = this.#deps
+    const body = this.#sender.write(events, form)
+    if (body === undefined) {
+      breaker.withdraw()
+      return { kind: 'refused', scope: 'event', reason: 'cannot_encode' }
+    }
     for (const event of events) event.attempts += 1
     statistics.requests += 1
     statistics.eventsRequested += events.length
-    const outcome = await (form === 'multi'
-      ? transport.send('/events', this.#bodies.ofChannels(events))
-      : transport.send('/batch_events', this.#bodies.ofBatch(events)))
-    if (outcome.kind === 'unavailable') {
+    const outcome = await this.#sender.send(body, form)
+    if (outcome.kind === 'unavailable' && !(outcome.isTooLarge === true && events.length > 1)) {
       statistics.connectionErrors += 1
       breaker.fail()
       if (outcome.retryAfterMs !== undefined) limiter.pause(outcome.retryAfterMs)

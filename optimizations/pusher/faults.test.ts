@@ -2,9 +2,18 @@ import { expect, test } from '@playwright/test'
 
 import { dataOf, startPublisherRig } from '#fixtures/doubles/pusher-rig.ts'
 import type { Script } from '#fixtures/doubles/pusher-scripted-transport.ts'
-import type { SendOutcome } from './pusher-transport.ts'
+import { classifyAnswer } from './classify-answer.ts'
+import type { HttpAnswer } from './http-answer.ts'
+import type { SendOutcome } from './send-outcome.ts'
 
 const UNAVAILABLE: SendOutcome = { kind: 'unavailable', reason: 'http_503' }
+
+const answerOf = (status: number, body: string): HttpAnswer => ({
+  status,
+  body,
+  retryAfterMs: undefined,
+  fault: undefined,
+})
 
 /** Answers with `outcome` for so many requests that carry the channel. */
 function failing(channel: string, times: number, outcome: SendOutcome = UNAVAILABLE): Script {
@@ -86,6 +95,65 @@ for (const reason of ['http_400', 'http_413', 'http_422']) {
     expect(dataOf(lane)).toEqual([0, 3, 9])
   })
 }
+
+for (const answer of [
+  { status: 307, body: '' },
+  { status: 405, body: 'Method Not Allowed' },
+  { status: 421, body: '<html>Misdirected Request</html>' },
+  { status: 400, body: '<html>Bad Request</html>' },
+  { status: 404, body: '<html>Not Found</html>' },
+  { status: 200, body: '<html>It works!</html>' },
+]) {
+  test(`a gateway that answers ${answer.status} with ${answer.body || 'nothing'} for 0.7 s costs no event, and is told`, async () => {
+    const { clock, transport, publisher } = await startPublisherRig()
+    const usual = transport.answer
+    transport.answer = { ...answer, retryAfterMs: undefined, fault: undefined }
+    transport.script = () => classifyAnswer(transport.answer)
+    const receipts = await publisher.publishMany(
+      Array.from({ length: 50 }, (_, n) => ({ channel: `channel-${n % 7}`, event: 'counted', data: n })),
+    )
+    await clock.advance(700)
+    expect((await publisher.health()).status).toBe('unhealthy')
+    expect(publisher.stats().connectionErrors).toBeGreaterThan(0)
+    transport.answer = usual
+    transport.script = () => undefined
+    await clock.advance(10_000)
+    const ends = await Promise.all(receipts.map((receipt) => receipt.settled))
+    expect(ends.filter(({ outcome }) => outcome === 'delivered')).toHaveLength(50)
+    expect(await publisher.health()).toMatchObject({ status: 'healthy' })
+  })
+}
+
+test('a batch that is too large for a gateway goes through in parts, and what is too large by itself waits', async () => {
+  const { clock, transport, publisher } = await startPublisherRig()
+  transport.script = ({ events }) =>
+    events.length > 3 || dataOf(events).includes('large') ? classifyAnswer(answerOf(413, '<html>')) : undefined
+  const data = [...Array.from({ length: 9 }, (_, n) => n), 'large']
+  await publisher.publishMany(data.map((value, n) => ({ channel: `channel-${n}`, event: 'e', data: value })))
+  await clock.advance(20)
+  expect(dataOf(transport.delivered)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8])
+  expect(publisher.stats()).toMatchObject({ pending: 1, outcomes: { dead_lettered: 0 } })
+  transport.script = () => undefined
+  await clock.advance(1_000)
+  expect(dataOf(transport.delivered).at(-1)).toBe('large')
+})
+
+test('whatever is thrown while sending ends as an outcome, and what comes after is sent', async () => {
+  const { clock, transport, publisher } = await startPublisherRig({ poolSize: 1, failureThreshold: 1 })
+  const send = transport.send.bind(transport)
+  let throws = 3
+  transport.send = (...request) => {
+    throws -= 1
+    if (throws >= 0) throw new TypeError('cannot sign')
+    return send(...request)
+  }
+  const receipt = await publisher.publish('a', 'created', 1)
+  await clock.advance(20)
+  expect(await publisher.health()).toMatchObject({ status: 'degraded', reasons: ['app 1: breaker open'] })
+  await clock.advance(30_000)
+  expect(await receipt.settled).toMatchObject({ outcome: 'delivered', attempts: 4 })
+  expect(await publisher.health()).toMatchObject({ status: 'healthy' })
+})
 
 test('a fault in the middle of a split leaves the order of every channel as it was', async () => {
   const { clock, transport, publisher } = await startPublisherRig({ latencyMs: 1 })

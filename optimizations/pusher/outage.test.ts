@@ -3,7 +3,8 @@ import { expect, test } from '@playwright/test'
 import { LeapingClock } from '#fixtures/doubles/leaping-clock.ts'
 import { MemoryOutbox } from '#fixtures/doubles/pusher-memory-outbox.ts'
 import { dataOf, startPublisherRig } from '#fixtures/doubles/pusher-rig.ts'
-import { classify, type HttpAnswer } from './pusher-transport.ts'
+import { classifyAnswer } from './classify-answer.ts'
+import type { HttpAnswer } from './http-answer.ts'
 
 const EVENTS = 40
 const CHANNELS = 4
@@ -27,6 +28,16 @@ const OUTAGES: ReadonlyArray<readonly [what: string, answer: HttpAnswer, hours: 
   ['answers 401', answering(401), [1, 24]],
   ['answers 403', answering(403), [1]],
   ['answers 404', answering(404), [1]],
+  ['answers 307', answering(307), [1, 24]],
+  ['answers 405 with a page', answering(405, { body: '<html>Not Allowed</html>' }), [1]],
+  ['answers 400 with a page', answering(400, { body: '<html>Bad Request</html>' }), [1]],
+  ['answers 413 without a word', answering(413), [1]],
+  [
+    'is another server, which answers 200 with a page',
+    answering(200, { body: '<!doctype html><p>It works!' }),
+    [1, 24],
+  ],
+  ['is another server, which answers 200 with JSON', answering(200, { body: '{"status":"up"}' }), [1]],
 ]
 
 for (const [what, answer, outages] of OUTAGES) {
@@ -36,7 +47,7 @@ for (const [what, answer, outages] of OUTAGES) {
       const clock = new LeapingClock(1_700_000_000_000)
       const outbox = new MemoryOutbox(clock)
       for (const n of numbers(EVENTS)) outbox.append(`channel-${n % CHANNELS}`, 'counted', n)
-      const { transport, publisher } = await startPublisherRig({ clock, outbox, script: () => classify(answer) })
+      const { transport, publisher } = await startPublisherRig({ clock, outbox, script: () => classifyAnswer(answer) })
       const healthyAnswer = transport.answer
       transport.answer = answer
       for (let told = 0; told < 4; told += 1) {

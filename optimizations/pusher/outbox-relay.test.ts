@@ -1,7 +1,13 @@
 import { expect, test } from '@playwright/test'
 
 import { MemoryOutbox } from '#fixtures/doubles/pusher-memory-outbox.ts'
-import { dataOf, startPublisherRig, type PublisherRig, type RigOptions } from '#fixtures/doubles/pusher-rig.ts'
+import {
+  dataOf,
+  startPublisherRig,
+  TEST_APP,
+  type PublisherRig,
+  type RigOptions,
+} from '#fixtures/doubles/pusher-rig.ts'
 import { SteppingClock } from '#fixtures/doubles/stepping-clock.ts'
 
 async function startRelayRig(
@@ -229,4 +235,32 @@ test('stopping gives back what could not be sent, and claims nothing more', asyn
   const again = await outbox.claim(300, 1_000)
   expect(again).toHaveLength(waiting)
   expect(faults).toEqual([])
+})
+
+test('events of an encrypted channel wait in the outbox, told by health, until the app has a master key; the others go', async () => {
+  const { appId, key, secret } = TEST_APP
+  const { clock, transport, publisher, outbox } = await startRelayRig({
+    app: { appId, key, secret },
+    before: (filled) => {
+      for (const n of counts(6)) {
+        filled.append('private-encrypted-a', 'e', n)
+        filled.append('private-b', 'e', n)
+      }
+    },
+  })
+  await clock.advance(40_000)
+  expect(dataOf(transport.delivered)).toEqual(counts(6))
+  expect(await outbox.depth()).toMatchObject({ waiting: 6, deadLettered: 0 })
+  const { status, reasons } = await publisher.health()
+  expect(status).toBe('degraded')
+  expect(reasons.join()).toContain('app 1 has no encryption master key')
+  const stopping = publisher.stop(100)
+  await clock.advance(200)
+  expect(await stopping).toMatchObject({ abandoned: 0 })
+
+  const next = await startPublisherRig({ clock, outbox })
+  await clock.advance(60_000)
+  expect(next.transport.delivered.map(({ channel }) => channel)).toEqual(counts(6).map(() => 'private-encrypted-a'))
+  expect(await outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })
+  expect(await next.publisher.health()).toMatchObject({ status: 'healthy' })
 })

@@ -51,15 +51,20 @@ export class OutboxRelay {
   #isWoken = false
   #listening: Disposable | undefined
   #lastError: string | undefined
+  /** Why an event was last given back unsent, although nothing is wrong with it. */
+  #refusal: { readonly reason: string; readonly at: number } | undefined
 
   constructor(deps: OutboxRelayDependencies, options: OutboxRelayOptions) {
     this.#deps = deps
     this.#options = options
   }
 
-  /** What the outbox said last when it failed; undefined when it works. */
+  /** What the outbox said last when it failed, or why events of it cannot be sent; undefined when all is well. */
   get fault(): string | undefined {
-    return this.#lastError
+    const { clock } = this.#deps
+    // What is given back for that reason comes again after the delay, and is refused again or sent.
+    const isRecent = clock.monotonic() - (this.#refusal?.at ?? -Infinity) < 2 * this.#options.appFaultDelayMs
+    return this.#lastError ?? (isRecent ? this.#refusal?.reason : undefined)
   }
 
   start(): void {
@@ -125,7 +130,10 @@ export class OutboxRelay {
       return await submit(event, deadlineMs)
     } catch (error) {
       const reason = describeError(error)
-      if (!isOfTheEvent(error)) return { outcome: 'released', reason, blame: 'app' }
+      if (!isOfTheEvent(error)) {
+        this.#refusal = { reason, at: this.#deps.clock.monotonic() }
+        return { outcome: 'released', reason, blame: 'app' }
+      }
       statistics.recordSetAside()
       return { outcome: 'dead_lettered', reason }
     }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import type { Health } from '#optimizations/kernel/health.ts'
+import { isChannelList } from './classify-answer.ts'
 import { HttpChannelState } from './channel-state.ts'
 import { createPusherLibrary, type PusherApp } from './pusher-app.ts'
 import { createPusherTransport } from './pusher-transport.ts'
@@ -81,7 +82,9 @@ export function createPlainPublisher(
     health: async (): Promise<Health> => {
       const began = clock.monotonic()
       try {
-        await library.get({ path: '/channels' })
+        const answer = await library.get({ path: '/channels' })
+        if (!isChannelList(await answer.text()))
+          return { status: 'unhealthy', reasons: ['pusher: what answers is not Pusher'] }
         return { status: 'healthy', reasons: [], roundTripMs: clock.monotonic() - began }
       } catch (error) {
         return { status: 'unhealthy', reasons: [`pusher: ${describeError(error)}`] }

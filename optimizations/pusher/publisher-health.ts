@@ -2,6 +2,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import type { Health, HealthStatus } from '#optimizations/kernel/health.ts'
+import { isChannelList } from './classify-answer.ts'
 import type { EventOutbox, OutboxDepth } from './outbox.ts'
 import type { PublisherShard } from './publisher-shard.ts'
 
@@ -45,9 +46,11 @@ async function probe({ app, transport }: PublisherShard, timeoutMs: number): Pro
   try {
     // A prefix that no channel has: the answer is small however many channels there are.
     const asked = transport.request('GET', '/channels', { filter_by_prefix: 'presence-health-probe-' })
-    const { status, fault } = await withDeadline(`app ${app.appId}`, timeoutMs, asked)
-    if (status >= 200 && status < 300) return undefined
-    return `app ${app.appId}: ${status === 0 ? (fault ?? 'no answer') : `status ${status}`}`
+    const { status, body, fault } = await withDeadline(`app ${app.appId}`, timeoutMs, asked)
+    const isSuccess = status >= 200 && status < 300
+    if (isSuccess && isChannelList(body)) return undefined
+    const what = isSuccess ? 'what answers is not Pusher' : `status ${status}`
+    return `app ${app.appId}: ${status === 0 ? (fault ?? 'no answer') : what}`
   } catch (error) {
     return describeError(error)
   }

@@ -161,6 +161,15 @@ test.describe('health', () => {
     })
   }
 
+  for (const body of ['', '<html>It works!</html>', '{}', '{"ok":true}', '{"error":"no"}']) {
+    test(`is unhealthy when another server answers 200 with ${body || 'nothing'}`, async () => {
+      const { transport, publisher } = await startPublisherRig()
+      transport.answer = { status: 200, body, retryAfterMs: undefined, fault: undefined }
+      const reasons = ['app 1: what answers is not Pusher']
+      expect(await publisher.health()).toMatchObject({ status: 'unhealthy', reasons })
+    })
+  }
+
   test('is unhealthy when Pusher does not answer in time', async () => {
     const { transport, publisher } = await startPublisherRig({ healthTimeoutMs: 20 })
     transport.request = () => new Promise(() => undefined)

@@ -26,13 +26,18 @@ export function createPusherLibrary(app: PusherApp, timeoutMs = 10_000): Pusher 
   }
   return app.host === undefined
     ? new Pusher({ ...base, cluster: app.cluster ?? 'mt1' })
-    : new Pusher({ ...base, host: app.host, ...(app.port === undefined ? {} : { port: String(app.port) }) })
+    : new Pusher({ ...base, host: urlHost(app.host), ...(app.port === undefined ? {} : { port: String(app.port) }) })
 }
 
 /** Scheme, host and port of the app's HTTP API. */
 export function apiOrigin(app: PusherApp): string {
   const host = app.host ?? `api-${app.cluster ?? 'mt1'}.pusher.com`
-  return `${usesTls(app) ? 'https' : 'http'}://${host}${app.port === undefined ? '' : `:${app.port}`}`
+  return `${usesTls(app) ? 'https' : 'http'}://${urlHost(host)}${app.port === undefined ? '' : `:${app.port}`}`
+}
+
+/** A host as it stands in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2). */
+export function urlHost(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
 /** A host of one's own is plain HTTP unless it says otherwise; the hosted service is TLS. */

@@ -6,48 +6,7 @@ import { expect, test } from '@playwright/test'
 
 import { systemClock } from '#optimizations/kernel/clock.ts'
 import { apiOrigin } from './pusher-app.ts'
-import { classify, createPusherTransport, type HttpAnswer, type PusherTransport } from './pusher-transport.ts'
-
-const answer = (status: number, rest: Partial<HttpAnswer> = {}): HttpAnswer => ({
-  status,
-  body: '{}',
-  retryAfterMs: undefined,
-  fault: undefined,
-  ...rest,
-})
-
-for (const [what, given, outcome] of [
-  ['200', answer(200), { kind: 'delivered' }],
-  ['202', answer(202), { kind: 'delivered' }],
-  ['200 whose body broke off', answer(200, { body: '{"er', fault: 'und_err_socket' }), { kind: 'delivered' }],
-  ['200 with an error in broken JSON', answer(200, { body: '{"error":"…' }), { kind: 'delivered' }],
-  ['200 with an error without a code', answer(200, { body: '{"error":"odd"}' }), { kind: 'delivered' }],
-  [
-    '200 with the error that soketi means',
-    answer(200, { body: '{"error":"The event data should be less than 100 KB","code":413}' }),
-    { kind: 'refused', scope: 'event', reason: 'http_413' },
-  ],
-  [
-    '200 with an error about the app',
-    answer(200, { body: '{"error":"The secret authentication failed","code":401}' }),
-    { kind: 'refused', scope: 'app', reason: 'http_401' },
-  ],
-  ['400', answer(400), { kind: 'refused', scope: 'event', reason: 'http_400' }],
-  ['401', answer(401), { kind: 'refused', scope: 'app', reason: 'http_401' }],
-  ['403', answer(403), { kind: 'refused', scope: 'app', reason: 'http_403' }],
-  ['404', answer(404), { kind: 'refused', scope: 'app', reason: 'http_404' }],
-  ['413', answer(413), { kind: 'refused', scope: 'event', reason: 'http_413' }],
-  ['408', answer(408), { kind: 'unavailable', reason: 'http_408', retryAfterMs: undefined }],
-  ['429', answer(429, { retryAfterMs: 250 }), { kind: 'throttled', reason: 'http_429', retryAfterMs: 250 }],
-  ['500', answer(500), { kind: 'unavailable', reason: 'http_500', retryAfterMs: undefined }],
-  ['503', answer(503, { retryAfterMs: 9 }), { kind: 'unavailable', reason: 'http_503', retryAfterMs: 9 }],
-  ['no answer', answer(0, { fault: 'econnreset' }), { kind: 'unavailable', reason: 'econnreset' }],
-  ['no answer for no reason', answer(0), { kind: 'unavailable', reason: 'no_answer' }],
-] as const) {
-  test(`an answer of ${what} is ${outcome.kind}`, () => {
-    expect(classify(given)).toEqual(outcome)
-  })
-}
+import { createPusherTransport, type PusherTransport } from './pusher-transport.ts'
 
 async function withServer(
   listener: RequestListener,
@@ -103,6 +62,23 @@ test('a Retry-After reaches the caller', async () => {
   )
 })
 
+for (const status of [102, 103]) {
+  test(`an interim answer ${status} is not the answer: the event is delivered by the 200 behind it`, async () => {
+    await withServer(
+      (_request, response) => {
+        if (status === 102) response.writeProcessing()
+        else response.writeEarlyHints({ link: '</app.css>; rel=preload' })
+        // Later than a body may take: the time of the body begins with the status that counts.
+        setTimeout(() => response.end('{}'), 250)
+      },
+      async (transport) => {
+        expect(await transport.send('/events', '{}')).toEqual({ kind: 'delivered' })
+        expect(await transport.request('GET', '/channels')).toMatchObject({ status: 200, body: '{}' })
+      },
+    )
+  })
+}
+
 test('a server that does not answer in time is unavailable', async () => {
   await withServer(
     () => undefined,
@@ -153,6 +129,8 @@ test('a connection that is cut and a port where nothing listens are unavailable'
 for (const [what, app, origin] of [
   ['a host of its own', { host: 'h', port: 81 }, 'http://h:81'],
   ['a host of its own with TLS', { host: 'h', useTls: true }, 'https://h'],
+  ['an IPv6 address', { host: '::1', port: 81 }, 'http://[::1]:81'],
+  ['an IPv6 address in brackets', { host: '[fe80::1]', useTls: true }, 'https://[fe80::1]'],
   ['a cluster', { cluster: 'eu' }, 'https://api-eu.pusher.com'],
   ['nothing said', {}, 'https://api-mt1.pusher.com'],
 ] as const) {

@@ -1,27 +1,11 @@
 import { Client, type Dispatcher } from 'undici'
 
 import type { Clock } from '#optimizations/kernel/clock.ts'
+import { classifyAnswer, spokenStatus } from './classify-answer.ts'
 import { apiOrigin, createPusherLibrary, type PusherApp } from './pusher-app.ts'
+import type { HttpAnswer } from './http-answer.ts'
 import { parseRetryAfter } from './retry-delay.ts'
-
-/**
- * What became of a request. delivered: Pusher has it. throttled: 429. unavailable: 5xx, or no answer in time, in which
- * case it may have been delivered all the same. refused: it will be refused every time, because of what it carries
- * (`event`) or because of the app's credentials, quota or address (`app`).
- */
-export type SendOutcome =
-  | { readonly kind: 'delivered' }
-  | { readonly kind: 'throttled' | 'unavailable'; readonly reason: string; readonly retryAfterMs?: number | undefined }
-  | { readonly kind: 'refused'; readonly scope: 'event' | 'app'; readonly reason: string }
-
-export interface HttpAnswer {
-  /** 0 when nothing answered. */
-  readonly status: number
-  readonly body: string
-  readonly retryAfterMs: number | undefined
-  /** A short stable word, when the answer is missing or broken off. */
-  readonly fault: string | undefined
-}
+import type { SendOutcome } from './send-outcome.ts'
 
 /** Signed requests to one app's HTTP API. Nothing here rejects: a fault is an answer too. */
 export interface PusherTransport {
@@ -44,8 +28,6 @@ export interface TransportOptions {
 
 const MAX_BODY_CHARACTERS = 65_536
 const HEADERS = { 'content-type': 'application/json', 'x-pusher-library': 'hotpath' }
-/** Wrong key or secret, app disabled or over its quota, app unknown: no fault of the event. */
-const APP_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 404])
 
 /** Opens no connection before the first request. */
 export function createPusherTransport(app: PusherApp, options: TransportOptions, clock: Clock): PusherTransport {
@@ -87,7 +69,7 @@ export function createPusherTransport(app: PusherApp, options: TransportOptions,
   }
 
   return {
-    send: async (path, body) => classify(await exchange('POST', path, body)),
+    send: async (path, body) => classifyAnswer(await exchange('POST', path, body)),
     request: async (method, path, params) => {
       const answer = await exchange(method, path, method === 'POST' ? '{}' : undefined, params)
       return { ...answer, status: spokenStatus(answer) }
@@ -101,31 +83,6 @@ export function createPusherTransport(app: PusherApp, options: TransportOptions,
 /** The library hashes bytes as well as the string that its types ask for. */
 function signedBody(bytes: Buffer | undefined): { readonly body?: string } {
   return bytes === undefined ? {} : { body: bytes as unknown as string }
-}
-
-/** Exported for its table of tests. */
-export function classify(answer: HttpAnswer): SendOutcome {
-  const status = spokenStatus(answer)
-  if (status >= 200 && status < 300) return { kind: 'delivered' }
-  const { retryAfterMs } = answer
-  if (status === 0) return { kind: 'unavailable', reason: answer.fault ?? 'no_answer' }
-  if (status === 429) return { kind: 'throttled', reason: 'http_429', retryAfterMs }
-  if (status >= 500 || status === 408) return { kind: 'unavailable', reason: `http_${status}`, retryAfterMs }
-  return { kind: 'refused', scope: APP_STATUSES.has(status) ? 'app' : 'event', reason: `http_${status}` }
-}
-
-/**
- * soketi answers most errors with status 200 and {"error", "code"} in the body. A body that broke off or is not JSON
- * changes nothing about a status that was read: an event answered with 2xx is delivered.
- */
-function spokenStatus({ status, body }: HttpAnswer): number {
-  if (status < 200 || status >= 300 || !body.startsWith('{"error"')) return status
-  try {
-    const { code } = JSON.parse(body) as { code?: unknown }
-    return typeof code === 'number' ? code : status
-  } catch {
-    return status
-  }
 }
 
 /** Collects one answer: the lowest level of undici, because a stream for each body of two bytes is what costs most. */
@@ -159,6 +116,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
+    // An interim answer: the one that counts is on its way (RFC 9110, 15.2).
+    if (status < 200) return
     this.#status = status
     const retryAfter = headers['retry-after']
     if (typeof retryAfter === 'string') this.#retryAfterMs = parseRetryAfter(retryAfter, this.#clock.now())
@@ -182,8 +141,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   fail(error: unknown): void {
-    const code = error instanceof Error && 'code' in error ? String(error.code).toLowerCase() : 'failed'
-    this.#finish(code)
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    this.#finish(typeof code === 'string' && code !== '' ? code.toLowerCase() : 'failed')
   }
 
   #finish(fault: string | undefined): void {

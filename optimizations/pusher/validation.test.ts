@@ -80,3 +80,17 @@ test('one bad event among many is refused with all of them, and none is sent', a
   await clock.advance(10)
   expect(transport.requests).toEqual([])
 })
+
+test('an event for an encrypted channel of an app without a master key is refused when it is published', async () => {
+  const app = { appId: '7', key: 'key', secret: 'secret' }
+  const { clock, transport, publisher } = await startPublisherRig({ app })
+  await expect(publisher.publish('private-encrypted-a', 'e', 1)).rejects.toMatchObject({
+    code: 'missing_master_key',
+    message: 'Event "e" on channel "private-encrypted-a": app 7 has no encryption master key',
+    retryable: false,
+  })
+  const receipt = await publisher.publish('private-a', 'e', 2)
+  await clock.advance(10)
+  expect(await receipt.settled).toMatchObject({ outcome: 'delivered' })
+  expect(transport.requests).toHaveLength(1)
+})

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { urlHost } from '#optimizations/pusher/pusher-app.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { readPageFile } from '#server/http/page-file.ts'
@@ -45,7 +46,9 @@ function pageFiles(): ReadonlyMap<string, string> {
 /** The live page at `/` and the page of the API at `/docs/`, with the official pusher-js beside them. */
 export function pageRoutes(api: ApiRouter, { pusher }: { readonly pusher: PublicPusherApp }): void {
   const { key, cluster, host, port, useTls } = pusher
-  api.serveOpen(realtimeConfig, () => ({ key, cluster, host, port, useTls }))
+  // pusher-js puts the host into a URL as it is.
+  const address = host === undefined ? {} : { host: urlHost(host) }
+  api.serveOpen(realtimeConfig, () => ({ key, cluster, ...address, port, useTls }))
   for (const [path, location] of pageFiles()) {
     const file = readPageFile(location)
     api.servePlain(path, (_request, response) => sendPageFile(response, file))
