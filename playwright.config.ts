@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig, type Project } from '@playwright/test'
+import type { BackendOptions } from './fixtures/backend/backend-fixtures.ts'
+import { findConfig } from './fixtures/backend/load-config.ts'
 import { parsePlaywrightArguments } from './fixtures/command-line/playwright-arguments.ts'
 import { loadTestCommand } from './fixtures/command-line/playwright-program.ts'
 import type { Effort } from './fixtures/playwright/measure.ts'
@@ -10,9 +12,10 @@ import type { MeasurementOptions } from './fixtures/playwright/measurement-fixtu
 import { planRun, type PlannedProject } from './fixtures/playwright/run-plan.ts'
 import { requirementsOf } from './fixtures/playwright/run-requirements.ts'
 import type { ServicesOptions } from './fixtures/playwright/services-fixtures.ts'
+import { readConfigName } from './fixtures/services/environment.ts'
 import { workersFor } from './fixtures/playwright/workers-for.ts'
 
-type SuiteProject = Project<ServicesOptions & MeasurementOptions> & { readonly name: string }
+type SuiteProject = Project<ServicesOptions & MeasurementOptions & BackendOptions> & { readonly name: string }
 
 const onCi = process.env['CI'] !== undefined
 /** Drawn once for a run: the workers, which read this file too, inherit it. */
@@ -31,8 +34,17 @@ function parseChoice<Choice extends string>(name: string, choices: readonly Choi
   return choice
 }
 
+/** The config of a backend that is not the school: where there is one, it is what is measured. */
+const backendConfig = findConfig(import.meta.dirname, readConfigName())
+
 /** A measurement wants the machine to itself: each project of them is a turn of its own, after all that is functional. */
-const MEASURING = ['performance', 'harness', 'red-team', 'soak'] as const
+const MEASURING: readonly string[] = [
+  'performance',
+  ...(backendConfig === undefined ? [] : ['own']),
+  'harness',
+  'red-team',
+  'soak',
+]
 /** They take the machine from everything else, or much time: they run only when they are asked for. */
 const ON_DEMAND: ReadonlySet<string> = new Set(['harness', 'red-team', 'soak'])
 
@@ -97,7 +109,8 @@ function plannedProject({ name }: SuiteProject): PlannedProject {
   return {
     name,
     files,
-    isByDefault: !ON_DEMAND.has(name),
+    // Who describes a backend wants to know of that one; the suite's own tests run when they are named.
+    isByDefault: backendConfig === undefined ? !ON_DEMAND.has(name) : name === 'own',
     isMeasuring: MEASURING.some((one) => one === name),
   }
 }
@@ -124,12 +137,19 @@ const EFFORTS = ['quick', 'normal', 'full'] as const satisfies readonly Effort[]
 process.env['VERIFY'] ||= isTestCommand ? plan.effort : 'normal'
 const effort = parseChoice('VERIFY', EFFORTS) ?? plan.effort
 
-export default defineConfig<ServicesOptions & MeasurementOptions>({
+export default defineConfig<ServicesOptions & MeasurementOptions & BackendOptions>({
   tag: askedMarkers,
   testMatch: '**/*.spec.ts',
   globalSetup: './fixtures/playwright/global-setup.ts',
   /** Read by the global set-up; both stand in the reports. */
-  metadata: { effort, seed: process.env['SEED'], requirements: isTestCommand ? requirementsOf(plan.reached) : [] },
+  metadata: {
+    effort,
+    seed: process.env['SEED'],
+    requirements: isTestCommand ? requirementsOf(plan.reached.filter(({ name }) => name !== 'own')) : [],
+    ...(isTestCommand &&
+      !typed.options.has('--list') &&
+      plan.reached.some(({ name }) => name === 'own') && { backendConfig }),
+  },
   fullyParallel: true,
   forbidOnly: onCi,
   // A retry would hide a race, and a retried measurement is the best of two.
@@ -145,6 +165,7 @@ export default defineConfig<ServicesOptions & MeasurementOptions>({
     soakMinutes: parseSoakMinutes(process.env['SOAK_MINUTES']),
     // A deployed backend to measure: nothing is started then.
     deployedUrl: process.env['BASE_URL'] || undefined,
+    backendConfig,
     trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
   },
@@ -153,6 +174,7 @@ export default defineConfig<ServicesOptions & MeasurementOptions>({
     [
       './fixtures/measurement/report/measurement-reporter.ts',
       {
+        ...(process.env['HOTPATH_REPORTS'] ? { outputDir: process.env['HOTPATH_REPORTS'] } : {}),
         jobSummary: process.env['GITHUB_STEP_SUMMARY'],
         isBrief: effort === 'quick',
         minDecidedPercent: parseMinDecidedPercent(process.env['MIN_DECIDED'] || (onCi ? '90' : '0')),

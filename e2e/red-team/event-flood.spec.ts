@@ -36,7 +36,7 @@ for (const [what, id, environment] of [
       const { expected } = await audience.reportProgress(REPORTS)
       const arrived = () => audience.arrivals(sinceMs, 'progress.updated')
       await expect.poll(() => arrived().length, { timeout: 60_000 }).toBe(expected)
-      return quantileOf(Float64Array.from(arrived(), ({ latencyMs }) => latencyMs).sort(), 0.95)
+      return quantileOf(Float64Array.from(arrived().flatMap(({ latencyMs }) => latencyMs ?? [])).sort(), 0.95)
     }
     const settle = () => expect.poll(() => server.pendingEvents(), { timeout: 60_000 }).toBe(0)
     const compared = await compareFlooded(flood, block, { pairs: measure.plan.pairs, settle })
