@@ -14,6 +14,8 @@ export type DatabaseErrorCode =
   | 'parameter_invalid'
   | 'result_uncacheable'
   | 'outbox_outside_transaction'
+  | 'outbox_missing'
+  | 'invalid_option'
 
 export class DatabaseError extends AppError<DatabaseErrorCode> {}
 

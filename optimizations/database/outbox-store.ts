@@ -220,6 +220,18 @@ export class OutboxStore {
     return row as OutboxDepth
   }
 
+  /** Rejects with `outbox_missing` where there is no table, which every later call would fail for. */
+  async requireTable(): Promise<void> {
+    const [row] = (await this.#deps.query(`select to_regclass('${OUTBOX_TABLE}') is not null as "isThere"`, [])) as [
+      { readonly isThere: boolean },
+    ]
+    if (row.isThere) return
+    const table = OUTBOX_TABLE
+    throw new DatabaseError('outbox_missing', `The table ${table} is missing: it comes by \`outboxMigration\``, {
+      details: { table },
+    })
+  }
+
   /** Removes dead letters older than `retentionMs`; answers how many. */
   async purge(retentionMs: number): Promise<number> {
     const rows = await this.#deps.query(

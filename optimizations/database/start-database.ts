@@ -14,6 +14,7 @@ import { NotificationListener } from './notification-listener.ts'
 import { OptimizedDatabase } from './optimized-database.ts'
 import type { HotpathConnection } from './orm/hotpath-connection.ts'
 import { hotpathDriver } from './orm/hotpath-driver.ts'
+import { parseOrmOptions, type OrmOptions } from './orm/orm-options.ts'
 import { HotpathEntityManager } from './orm/hotpath-entity-manager.ts'
 import type { ResultCache } from './results/result-cache.ts'
 import { StockDatabase } from './stock-database.ts'
@@ -22,9 +23,8 @@ export interface DatabaseOptions extends EngineOverrides {
   /** postgresql://user:password@host:port/database */
   readonly url: string
   readonly entities: NonNullable<Options['entities']>
-  /** Handed to MikroORM as they are, for `orm.migrator`. */
-  readonly migrations?: Options['migrations']
-  readonly extensions?: Options['extensions']
+  /** What else MikroORM takes, handed to it as it is: metadataProvider, namingStrategy, filters, extensions, … */
+  readonly orm?: OrmOptions
   /** `false`: stock MikroORM behind the same surface, the honest baseline. `true` by default. */
   readonly optimize?: boolean
   /** How long dead letters of the outbox are kept. 7 days by default. */
@@ -127,14 +127,8 @@ async function startStock(common: Common, options: DatabaseOptions, engine: Engi
   return database
 }
 
-function ormOptions({ url, entities, migrations, extensions }: DatabaseOptions) {
-  return {
-    clientUrl: url,
-    entities,
-    ensureDatabase: false,
-    ...(migrations === undefined ? {} : { migrations }),
-    ...(extensions === undefined ? {} : { extensions }),
-  }
+function ormOptions({ url, entities, orm = {} }: DatabaseOptions) {
+  return { ...parseOrmOptions(orm), clientUrl: url, entities, ensureDatabase: false }
 }
 
 function createListener(common: Common, { url, applicationName }: DatabaseOptions): NotificationListener {

@@ -2,7 +2,7 @@ import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import { worstStatus, type Health, type HealthStatus } from '#optimizations/kernel/health.ts'
 import type { OptimizationsHealth } from './optimizations.ts'
-import { SERVICE_NAMES, type ServiceName } from './service-name.ts'
+import { SERVICE_NAMES, type PerService, type ServiceName } from './service-name.ts'
 
 /** A service that cannot be asked is as good as gone. */
 async function probe(name: ServiceName, ask: () => Promise<Health>, timeoutMs: number): Promise<Health> {
@@ -18,13 +18,16 @@ function weigh(name: ServiceName, status: HealthStatus): HealthStatus {
   return status === 'unhealthy' && name !== 'database' ? 'degraded' : status
 }
 
-/** Asks all services at once, each under the same time limit. */
+/** Asks all services that there are at once, each under the same time limit. */
 export async function combineHealth(
-  probes: Readonly<Record<ServiceName, () => Promise<Health>>>,
+  probes: Partial<PerService<() => Promise<Health>>>,
   timeoutMs: number,
 ): Promise<OptimizationsHealth> {
   const answers = await Promise.all(
-    SERVICE_NAMES.map(async (name) => ({ name, health: await probe(name, probes[name], timeoutMs) })),
+    SERVICE_NAMES.flatMap((name) => {
+      const ask = probes[name]
+      return ask === undefined ? [] : [probe(name, ask, timeoutMs).then((health) => ({ name, health }))]
+    }),
   )
   const services = Object.fromEntries(
     // A service may answer with more than the whole has a use for.

@@ -2,7 +2,7 @@ import type { HistogramSnapshot } from '#optimizations/kernel/histogram.ts'
 import type { PublisherStats } from '#optimizations/pusher/publisher-statistics.ts'
 import { isReadable, type OptimizationsMetrics } from './metrics.ts'
 import type { ProcessMetrics } from './process-monitor.ts'
-import { SERVICE_NAMES, type ServiceName } from './service-name.ts'
+import type { PerService, ServiceName } from './service-name.ts'
 import type { OptimizationsStatus } from './start-report.ts'
 
 export interface Sample {
@@ -35,8 +35,9 @@ function labelled(label: string, values: Readonly<Record<string, number>>): Samp
   return Object.entries(values).map(([name, value]) => ({ value, labels: { [label]: name } }))
 }
 
-function ofServices(isTrue: (name: ServiceName) => boolean): Sample[] {
-  return SERVICE_NAMES.map((service) => ({ value: isTrue(service) ? 1 : 0, labels: { service } }))
+/** Of those services that there are. */
+function ofServices<T>(services: PerService<T>, isTrue: (its: T) => boolean): Sample[] {
+  return Object.entries(services).map(([service, its]) => ({ value: isTrue(its) ? 1 : 0, labels: { service } }))
 }
 
 /** One value, without labels. */
@@ -63,13 +64,13 @@ const STATUS: readonly Family[] = [
     name: 'hotpath_service_initialized',
     help: '1 for a service that is started and answers',
     labelNames: ['service'],
-    read: ({ status: { services } }) => ofServices((service) => services[service].status === 'initialized'),
+    read: ({ status: { services } }) => ofServices(services, (its) => its.status === 'initialized'),
   },
   {
     name: 'hotpath_optimization_enabled',
     help: '1 for an optimization that is switched on',
     labelNames: ['service'],
-    read: ({ metrics: { optimizationEnabled } }) => ofServices((service) => optimizationEnabled[service]),
+    read: ({ metrics: { optimizationEnabled } }) => ofServices(optimizationEnabled, (isOn) => isOn),
   },
 ]
 
@@ -163,7 +164,7 @@ const DATABASE: readonly Family[] = [
     name: 'hotpath_database_findings_total',
     help: 'What the database told of its own accord: slow and repeated queries, leaks, repeated transactions',
     labelNames: ['kind'],
-    read: ({ metrics: { databaseFindings } }) => labelled('kind', databaseFindings),
+    read: ({ metrics: { databaseFindings } }) => labelled('kind', { ...databaseFindings }),
   },
 ]
 
@@ -218,4 +219,8 @@ const PROCESS: readonly Family[] = [
   },
 ]
 
-export const FAMILIES: readonly Family[] = [...STATUS, ...DATABASE, ...PUBLISHER, ...PROCESS]
+/** Of the services of these names, and of what there is in any case. */
+export function familiesOf(names: readonly ServiceName[]): readonly Family[] {
+  const its = { cache: [], database: DATABASE, pusher: PUBLISHER }
+  return [...STATUS, ...names.flatMap((name) => its[name]), ...PROCESS]
+}

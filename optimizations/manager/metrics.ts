@@ -4,21 +4,26 @@ import { describeError } from '#optimizations/kernel/errors.ts'
 import type { PublisherStats } from '#optimizations/pusher/publisher-statistics.ts'
 import type { FindingCounts } from './database-findings.ts'
 import type { ProcessMetrics } from './process-monitor.ts'
-import type { PerService } from './service-name.ts'
+import type { Members, PerService, ServiceName } from './service-name.ts'
 
 /** In place of what could not be read. */
 interface Unreadable {
   readonly error: string
 }
 
-export interface OptimizationsMetrics {
+interface ServiceMetrics {
+  readonly cache: { readonly cache: CacheStatistics | Unreadable }
+  readonly database: {
+    readonly database: DatabaseStats | Unreadable
+    /** What the database has told of its own accord, by kind. */
+    readonly databaseFindings: FindingCounts
+  }
+  readonly pusher: { readonly pusher: PublisherStats | Unreadable }
+}
+
+export type OptimizationsMetrics<Name extends ServiceName = ServiceName> = Members<ServiceMetrics, Name> & {
   readonly timestamp: string
-  readonly optimizationEnabled: PerService<boolean>
-  readonly cache: CacheStatistics | Unreadable
-  readonly database: DatabaseStats | Unreadable
-  /** What the database has told of its own accord, by kind. */
-  readonly databaseFindings: FindingCounts
-  readonly pusher: PublisherStats | Unreadable
+  readonly optimizationEnabled: PerService<boolean, Name>
   readonly process: ProcessMetrics
 }
 
@@ -31,4 +36,6 @@ export function readOrExplain<T>(ask: () => T): T | Unreadable {
   }
 }
 
-export const isReadable = <T extends object>(answer: T | Unreadable): answer is T => !('error' in answer)
+/** Neither unreadable nor of a service that is not there. */
+export const isReadable = <T extends object>(answer: T | Unreadable | undefined): answer is T =>
+  answer !== undefined && !('error' in answer)

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client'
-import { FAMILIES, type Family, type Snapshot } from './metric-families.ts'
+import { familiesOf, type Family, type Snapshot } from './metric-families.ts'
+import type { ServiceName } from './service-name.ts'
 
 /** Registers the family, and answers how to fill it. */
 function register(registry: Registry, { name, help, labelNames, read }: Family): (now: Snapshot) => void {
@@ -12,9 +13,9 @@ function register(registry: Registry, { name, help, labelNames, read }: Family):
 }
 
 /** What the manager exports by itself. Cache and database have registries of their own. */
-export function createManagerExporter(): (now: Snapshot) => Promise<string> {
+export function createManagerExporter(names: readonly ServiceName[]): (now: Snapshot) => Promise<string> {
   const registry = new Registry()
-  const fill = FAMILIES.map((family) => register(registry, family))
+  const fill = familiesOf(names).map((family) => register(registry, family))
   return async (now) => {
     for (const one of fill) one(now)
     return registry.metrics()

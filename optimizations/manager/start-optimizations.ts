@@ -2,11 +2,11 @@ import { Registry } from 'prom-client'
 import { createPassThroughCache } from '#optimizations/cache/pass-through-cache.ts'
 import type { Cache } from '#optimizations/cache/cache.ts'
 import { startCache, type CacheOptions } from '#optimizations/cache/start-cache.ts'
+import type { Database } from '#optimizations/database/database.ts'
 import type { ResultCache } from '#optimizations/database/results/result-cache.ts'
-import { startDatabase, type DatabaseOptions } from '#optimizations/database/start-database.ts'
+import type { DatabaseOptions } from '#optimizations/database/start-database.ts'
 import { BackgroundTasks } from '#optimizations/kernel/background-tasks.ts'
 import { systemClock } from '#optimizations/kernel/clock.ts'
-import { systemRandom } from '#optimizations/kernel/random.ts'
 import { createPlainPublisher } from '#optimizations/pusher/plain-publisher.ts'
 import { startPublisher, type PublisherOptions } from '#optimizations/pusher/start-publisher.ts'
 import { createCachedQueryResults } from './cached-query-results.ts'
@@ -18,23 +18,33 @@ import {
   type OptimizationsManagerOptions,
   type ServiceStarters,
 } from './optimizations-manager.ts'
-import { createPublisherStores, type PublisherStores } from './publisher-stores.ts'
+import { createLazyStores, type LazyStores } from './lazy-stores.ts'
 import { createScopedCache } from './scoped-cache.ts'
 import { createScopedDatabase } from './scoped-database.ts'
-import type { PerService } from './service-name.ts'
+import type { PerService, ServiceName } from './service-name.ts'
 
-export interface OptimizationsOptions extends Partial<Omit<OptimizationsManagerOptions, 'optimize'>> {
-  readonly cache: CacheOptions
-  readonly database: Omit<DatabaseOptions, 'optimize'>
-  readonly pusher: PublisherOptions
-  /** Which optimizations are on; the others are their honest baselines behind the same interface. */
-  readonly optimize: PerService<boolean>
+interface Settings extends Partial<Omit<OptimizationsManagerOptions, 'optimize'>> {
+  /** Which optimizations are on, as all are by default; the others are their honest baselines behind the same interface. */
+  readonly optimize?: Partial<PerService<boolean>>
   /**
    * Where the database keeps query results: in the memory of each process, or in the cache for all. The cache costs an
    * invalidation in Redis for every write, so it is for queries that are dear and data that is seldom written.
    */
   readonly queryResults?: 'memory' | 'cache'
 }
+
+interface ServiceOptions {
+  readonly cache: CacheOptions
+  readonly database: Omit<DatabaseOptions, 'optimize'>
+  readonly pusher: PublisherOptions
+}
+
+/** Of the services that are named, and of no other. */
+export type OptimizationsOptions<Name extends ServiceName = ServiceName> = Settings &
+  Pick<ServiceOptions, Name> & { readonly [Absent in Exclude<ServiceName, Name>]?: never }
+
+/** Of those services that there are. */
+type AnyOptions = Settings & Partial<ServiceOptions>
 
 export interface OptimizationsDeps {
   /** Told of every fault that no caller sees. */
@@ -52,54 +62,78 @@ const DEFAULTS = {
   warming: { concurrency: 4, attempts: 2, deadlineMs: 30_000 },
 } as const
 
+const EVERYTHING_ON = { cache: true, database: true, pusher: true } as const
+
 /** What the starters share, and what outlives a start that failed. */
 interface Parts {
   readonly registry: Registry
   readonly findings: DatabaseFindings
-  readonly stores: PublisherStores | undefined
+  readonly stores: LazyStores | undefined
   readonly queryResults: ResultCache | undefined
   readonly onCache: (cache: Cache) => void
 }
 
+/**
+ * Each part is loaded when it is started: what an application does not use need not be installed.
+ */
 function createStarters(
-  options: OptimizationsOptions,
+  options: AnyOptions,
   { onError, currentRequest }: OptimizationsDeps,
   { registry, findings, stores, queryResults, onCache }: Parts,
 ): ServiceStarters {
-  const { optimize } = options
+  const optimize = { ...EVERYTHING_ON, ...options.optimize }
   const background = new BackgroundTasks(onError)
+  const { cache, database, pusher } = options
   return {
-    cache: async () => {
-      // An earlier start may have left its metrics.
-      registry.clear()
-      const cache = optimize.cache ? await startCache(options.cache, { onError, registry }) : createPassThroughCache()
-      onCache(cache)
-      return currentRequest === undefined ? cache : createScopedCache(cache, currentRequest)
-    },
-    database: async () => {
-      const kept = queryResults === undefined ? {} : { resultCache: queryResults }
-      const settings = { ...options.database, optimize: optimize.database }
-      const database = await startDatabase(settings, { background, events: findings.events, ...kept })
-      return currentRequest === undefined ? database : createScopedDatabase(database, currentRequest)
-    },
-    publisher: async (outbox) => {
-      // Beside the start: until they are connected this process keeps to what it knows by itself.
-      if (stores !== undefined) background.run('pusher.stores', () => stores.start())
-      const shared = { sharedRateLimit: stores?.rateLimit, sharedWebhookMemory: stores?.webhooks }
-      if (!optimize.pusher) return createPlainPublisher(options.pusher.app, shared)
-      return startPublisher(options.pusher, { outbox, onError, ...shared })
-    },
+    cache:
+      cache &&
+      (async () => {
+        // An earlier start may have left its metrics.
+        registry.clear()
+        const started = optimize.cache ? await startCache(cache, { onError, registry }) : createPassThroughCache()
+        onCache(started)
+        return currentRequest === undefined ? started : createScopedCache(started, currentRequest)
+      }),
+    database:
+      database &&
+      (async () => {
+        const { startDatabase } = await import('#optimizations/database/start-database.ts')
+        const kept = queryResults === undefined ? {} : { resultCache: queryResults }
+        const settings = { ...database, optimize: optimize.database }
+        const started = await startDatabase(settings, { background, events: findings.events, ...kept })
+        if (pusher !== undefined && optimize.pusher) await requireOutbox(started)
+        return currentRequest === undefined ? started : createScopedDatabase(started, currentRequest)
+      }),
+    publisher:
+      pusher &&
+      (async (outbox) => {
+        // Beside the start: until they are connected this process keeps to what it knows by itself.
+        const shared = await stores?.open((opened) => background.run('pusher.stores', () => opened.start()))
+        const sharing = { sharedRateLimit: shared?.rateLimit, sharedWebhookMemory: shared?.webhooks }
+        if (!optimize.pusher) return createPlainPublisher(pusher.app, sharing)
+        return startPublisher(pusher, { outbox, onError, ...sharing })
+      }),
+  }
+}
+
+/** Said at the start by name: every claim of the publisher would fail, for ever. */
+async function requireOutbox(database: Database): Promise<void> {
+  try {
+    await database.outbox.requireTable()
+  } catch (error) {
+    await database.stop()
+    throw error
   }
 }
 
 /** What publishers share by way of Redis; without it each process keeps to the limit, and its memory, by itself. */
-function createStores({ cache: { url, namespace }, pusher }: OptimizationsOptions): PublisherStores | undefined {
-  if (url === undefined) return undefined
-  return createPublisherStores({ clock: systemClock, random: systemRandom }, { url, namespace, pusher })
+function createStores({ cache, pusher }: AnyOptions): LazyStores | undefined {
+  if (cache?.url === undefined || pusher === undefined) return undefined
+  return createLazyStores({ url: cache.url, namespace: cache.namespace, pusher })
 }
 
-/** Puts the three together and starts nothing: `start` does, and says what became of it. */
-export function createOptimizations(options: OptimizationsOptions, deps: OptimizationsDeps): OptimizationsManager {
+/** Puts them together and starts nothing: `start` does, and says what became of it. */
+export function createOptimizations(options: AnyOptions, deps: OptimizationsDeps): OptimizationsManager {
   const registry = new Registry()
   const findings = new DatabaseFindings(deps)
   const stores = createStores(options)
@@ -115,18 +149,38 @@ export function createOptimizations(options: OptimizationsOptions, deps: Optimiz
       shared: [stores, queryResults].filter((one) => one !== undefined),
       onError: deps.onError,
     },
-    { ...DEFAULTS, ...options },
+    { ...DEFAULTS, ...options, optimize: { ...EVERYTHING_ON, ...options.optimize } },
   )
 }
 
+/** The services that the options name, one signature for each choice of them: what is not there is not in the type. */
+interface StartOptimizations {
+  (options: OptimizationsOptions<'cache'>, deps: OptimizationsDeps): Promise<Optimizations<'cache'>>
+  (options: OptimizationsOptions<'database'>, deps: OptimizationsDeps): Promise<Optimizations<'database'>>
+  (options: OptimizationsOptions<'pusher'>, deps: OptimizationsDeps): Promise<Optimizations<'pusher'>>
+  (
+    options: OptimizationsOptions<'cache' | 'database'>,
+    deps: OptimizationsDeps,
+  ): Promise<Optimizations<'cache' | 'database'>>
+  (
+    options: OptimizationsOptions<'cache' | 'pusher'>,
+    deps: OptimizationsDeps,
+  ): Promise<Optimizations<'cache' | 'pusher'>>
+  (
+    options: OptimizationsOptions<'database' | 'pusher'>,
+    deps: OptimizationsDeps,
+  ): Promise<Optimizations<'database' | 'pusher'>>
+  (options: OptimizationsOptions, deps: OptimizationsDeps): Promise<Optimizations>
+}
+
 /**
- * Starts all three. Rejects only when the database does not start, with its error, having stopped what was started:
- * cache and publisher begin degraded when their service is away, and recover by themselves.
+ * Starts the services that the options name. Rejects only when the database does not start, with its error, having
+ * stopped what was started: cache and publisher begin degraded when their service is away, and recover by themselves.
  */
-export async function startOptimizations(
-  options: OptimizationsOptions,
+export const startOptimizations: StartOptimizations = async (
+  options: AnyOptions,
   deps: OptimizationsDeps,
-): Promise<Optimizations> {
+): Promise<Optimizations> => {
   const manager = createOptimizations(options, deps)
   const { status } = await manager.start()
   if (status === 'failed') throw manager.failure

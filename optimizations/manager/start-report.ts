@@ -1,4 +1,4 @@
-import { perService, SERVICE_NAMES, type PerService, type ServiceName } from './service-name.ts'
+import type { PerService, ServiceName } from './service-name.ts'
 
 /**
  * not_initialized: not started, or still at it. initialized: started, and its service answered. degraded: started, and
@@ -15,17 +15,17 @@ export interface ServiceStatus {
   readonly attempts: number
 }
 
-/** completed: all three are initialized. failed: the database is not there. partial: anything in between. */
+/** completed: all that there are are initialized. failed: the database is not there. partial: anything in between. */
 export type StartOutcome = 'completed' | 'partial' | 'failed'
 
-export interface OptimizationsStatus {
+export interface OptimizationsStatus<Name extends ServiceName = ServiceName> {
   /** null before the end of the first start. */
   readonly status: StartOutcome | null
   readonly durationMs: number
   readonly successfulServices: number
   readonly degradedServices: number
   readonly failedServices: number
-  readonly services: PerService<ServiceStatus>
+  readonly services: PerService<ServiceStatus, Name>
   /** When the start ended, in ISO 8601; null before. */
   readonly initializationTime: string | null
 }
@@ -35,14 +35,14 @@ export interface StartTimes {
   readonly endedAt: number | null
 }
 
-export function outcomeOf(services: PerService<ServiceStatus>): StartOutcome {
-  if (services.database.status === 'failed' || services.database.status === 'not_initialized') return 'failed'
-  return SERVICE_NAMES.every((name) => services[name].status === 'initialized') ? 'completed' : 'partial'
+export function outcomeOf(services: Partial<PerService<ServiceStatus>>): StartOutcome {
+  const { database } = services
+  if (database?.status === 'failed' || database?.status === 'not_initialized') return 'failed'
+  return Object.values(services).every(({ status }) => status === 'initialized') ? 'completed' : 'partial'
 }
 
-export function summarize(statusOf: (name: ServiceName) => ServiceStatus, times: StartTimes): OptimizationsStatus {
-  const services = perService(statusOf)
-  const count = (state: ServiceState): number => SERVICE_NAMES.filter((name) => services[name].status === state).length
+export function summarize(services: PerService<ServiceStatus>, times: StartTimes): OptimizationsStatus {
+  const count = (state: ServiceState): number => Object.values(services).filter(({ status }) => status === state).length
   return {
     status: times.endedAt === null ? null : outcomeOf(services),
     durationMs: times.durationMs,

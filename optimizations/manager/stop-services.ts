@@ -4,7 +4,7 @@ import type { Clock } from '#optimizations/kernel/clock.ts'
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { describeError } from '#optimizations/kernel/errors.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
-import type { PerService } from './service-name.ts'
+import type { PerService, ServiceName } from './service-name.ts'
 
 export interface ServiceStop {
   readonly status: 'stopped' | 'failed'
@@ -13,19 +13,29 @@ export interface ServiceStop {
   readonly durationMs: number
 }
 
-export interface StopReport {
+export interface StopReport<Name extends ServiceName = ServiceName> {
   /** partial: a service did not stop in good order, or events were left that no outbox holds. */
   readonly status: 'completed' | 'partial'
   readonly durationMs: number
-  readonly services: PerService<ServiceStop>
+  readonly services: PerService<ServiceStop, Name>
   /** Events that were accepted, not delivered, and are in no outbox. */
   readonly abandonedEvents: number
 }
 
 export interface RunningServices {
-  readonly cache: Pick<Cache, 'stop'>
-  readonly database: Pick<Database, 'stop'>
-  readonly publisher: Pick<Publisher, 'stop'>
+  readonly cache?: Pick<Cache, 'stop'> | undefined
+  readonly database?: Pick<Database, 'stop'> | undefined
+  readonly publisher?: Pick<Publisher, 'stop'> | undefined
+}
+
+/** In place of services that did not start: there is nothing to stop of those that there are. */
+export function neverStarted(services: { readonly [Name in keyof RunningServices]?: unknown }): RunningServices {
+  const { cache, database, publisher } = services
+  return {
+    cache: cache === undefined ? undefined : { stop: async () => undefined },
+    database: database === undefined ? undefined : { stop: async () => undefined },
+    publisher: publisher === undefined ? undefined : { stop: async () => ({ delivered: 0, abandoned: 0 }) },
+  }
 }
 
 /** The publisher has the most to do; what it takes beyond its share is taken from the others. */
@@ -34,7 +44,11 @@ const PUBLISHER_SHARE = 0.8
 const LEAST_MS = 100
 
 /** In reverse order of use: the publisher needs the database until its last acknowledgement. */
-export async function stopServices(clock: Clock, services: RunningServices, deadlineMs: number): Promise<StopReport> {
+export async function stopServices(
+  clock: Clock,
+  { publisher, cache, database }: RunningServices,
+  deadlineMs: number,
+): Promise<StopReport> {
   const startedAt = clock.monotonic()
   const remainingMs = (): number => Math.max(LEAST_MS, startedAt + deadlineMs - clock.monotonic())
   let abandonedEvents = 0
@@ -55,16 +69,19 @@ export async function stopServices(clock: Clock, services: RunningServices, dead
   }
 
   const drainMs = deadlineMs * PUBLISHER_SHARE
-  const pusher = await stop('pusher', Math.max(LEAST_MS, drainMs + LEAST_MS), async () => {
-    abandonedEvents = (await services.publisher.stop(drainMs)).abandoned
-  })
-  const cache = await stop('cache', remainingMs(), () => services.cache.stop())
-  const database = await stop('database', remainingMs(), () => services.database.stop())
-  const isComplete = [pusher, cache, database].every(({ status }) => status === 'stopped') && abandonedEvents === 0
+  const stopped: { [Name in ServiceName]?: ServiceStop } = {}
+  if (publisher !== undefined) {
+    stopped.pusher = await stop('pusher', Math.max(LEAST_MS, drainMs + LEAST_MS), async () => {
+      abandonedEvents = (await publisher.stop(drainMs)).abandoned
+    })
+  }
+  if (cache !== undefined) stopped.cache = await stop('cache', remainingMs(), () => cache.stop())
+  if (database !== undefined) stopped.database = await stop('database', remainingMs(), () => database.stop())
+  const isComplete = Object.values(stopped).every(({ status }) => status === 'stopped') && abandonedEvents === 0
   return {
     status: isComplete ? 'completed' : 'partial',
     durationMs: clock.monotonic() - startedAt,
-    services: { cache, database, pusher },
+    services: stopped as StopReport['services'],
     abandonedEvents,
   }
 }

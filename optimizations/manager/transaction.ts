@@ -5,7 +5,8 @@ import type { UnitOfWork } from './optimizations.ts'
 
 export interface TransactionDeps {
   readonly database: Pick<Database, 'transaction' | 'outbox'>
-  readonly cache: Pick<Cache, 'invalidateTags'>
+  /** Absent where nothing is kept: then there is nothing to invalidate. */
+  readonly cache?: Pick<Cache, 'invalidateTags'> | undefined
   /**
    * Sends the events of a committed transaction. Absent where the outbox carries them: then they are rows of the same
    * transaction, and nothing can come between.
@@ -43,7 +44,7 @@ export async function runTransaction<T>(
     return value
   }, options)
 
-  if (tags.size > 0) await deps.cache.invalidateTags([...tags])
+  if (tags.size > 0) await deps.cache?.invalidateTags([...tags])
   if (events.length > 0) await deps.publishAfterCommit?.(events)
   return result
 }

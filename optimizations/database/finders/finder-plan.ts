@@ -32,7 +32,7 @@ const NORMALIZERS: Readonly<Record<string, FinderPlan['normalize']>> = {
 }
 
 /** Null where the plain read of a row is not all that the ORM would do: inheritance, formulas, eager relations, filters. */
-export function planFinder(meta: EntityMetadata, platform: Platform): FinderPlan | null {
+export function planFinder(meta: EntityMetadata, platform: Platform, defaultSchema?: string): FinderPlan | null {
   const [keyName] = meta.primaryKeys
   const key = keyName === undefined ? undefined : meta.properties[keyName as never]
   if (key === undefined || !isPlain(meta) || key.fieldNames.length !== 1) return null
@@ -42,7 +42,8 @@ export function planFinder(meta: EntityMetadata, platform: Platform): FinderPlan
   if (normalize === undefined || keyColumn === undefined || key.kind !== ReferenceKind.SCALAR) return null
   const columns = meta.props.filter(isRead).flatMap((prop) => prop.fieldNames)
   const quote = (name: string): string => platform.quoteIdentifier(name)
-  const table = meta.schema === undefined ? quote(meta.tableName) : `${quote(meta.schema)}.${quote(meta.tableName)}`
+  const schema = meta.schema ?? defaultSchema
+  const table = schema === undefined ? quote(meta.tableName) : `${quote(schema)}.${quote(meta.tableName)}`
   const list = [...new Set(columns)].map(quote).join(', ')
   return { sql: `select ${list} from ${table} where ${quote(keyColumn)} = any($1)`, keyColumn, normalize }
 }

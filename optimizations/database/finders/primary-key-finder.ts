@@ -1,6 +1,7 @@
 import { wrap, type EntityName, type EntityMetadata, type Primary } from '@mikro-orm/core'
 import type { EntityManager, Row } from '../database.ts'
 import { sqlStateOf } from '../errors.ts'
+import { HotpathEntityManager } from '../orm/hotpath-entity-manager.ts'
 import type { TableVersions } from '../results/table-versions.ts'
 import { planFinder, type FinderPlan } from './finder-plan.ts'
 
@@ -87,7 +88,8 @@ export class PrimaryKeyFinder {
 
   async find<E extends object>(em: EntityManager, entity: EntityName<E>, key: Primary<E>): Promise<E | null> {
     const rows = this.#rowsOf(em, entity)
-    const text = rows === null || em.isInTransaction() || em.schema !== undefined ? null : rows.plan.normalize(key)
+    const isPlain = !em.isInTransaction() && em.schema === undefined && !hasAddedFilters(em)
+    const text = rows !== null && isPlain ? rows.plan.normalize(key) : null
     if (rows === null || text === null) return await em.findOne<E>(entity, key as never)
     const managed = em.getUnitOfWork().getById<E>(entity, key)
     if (managed !== undefined && wrap(managed).isInitialized()) return managed
@@ -100,9 +102,14 @@ export class PrimaryKeyFinder {
     if (known !== undefined) return known
     const meta: EntityMetadata = em.getMetadata().get(entity) as never
     const hasFilters = Object.keys(em.config.get('filters')).length > 0
-    const plan = hasFilters ? null : planFinder(meta, em.getPlatform())
+    const plan = hasFilters ? null : planFinder(meta, em.getPlatform(), em.config.get('schema'))
     const rows = plan === null ? null : new EntityRows(this.#deps, plan, meta.tableName)
     this.#entities.set(entity, rows)
     return rows
   }
+}
+
+function hasAddedFilters(em: EntityManager): boolean {
+  const context = em.getContext(false)
+  return context instanceof HotpathEntityManager && context.hasAddedFilters
 }

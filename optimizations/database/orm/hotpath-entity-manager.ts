@@ -7,8 +7,25 @@ type Executed = QueryResult | EntityData<AnyEntity> | EntityData<AnyEntity>[]
 type Query = string | NativeQueryBuilder | RawQueryFragment
 type Method = 'all' | 'get' | 'run'
 
-/** `em.execute` and `em.begin` alone leave the logger context of their fork behind, and with it the request's. */
+/**
+ * `em.execute` and `em.begin` alone leave the logger context of their fork behind, and with it the request's. Whether a
+ * filter was added to an entity manager only it knows, privately: reads that go past the query builder have to.
+ */
 export class HotpathEntityManager extends PostgreSqlEntityManager {
+  /** Whether `addFilter` was called on this one, or on one that it was forked from. */
+  hasAddedFilters = false
+
+  override addFilter(...options: Parameters<PostgreSqlEntityManager['addFilter']>): void {
+    super.addFilter(...options)
+    ;(this.getContext(false) as HotpathEntityManager).hasAddedFilters = true
+  }
+
+  override fork(options?: Parameters<PostgreSqlEntityManager['fork']>[0]): this {
+    const fork = super.fork(options)
+    fork.hasAddedFilters = this.hasAddedFilters
+    return fork
+  }
+
   override execute<T extends Executed = EntityData<AnyEntity>[]>(
     query: Query,
     params?: unknown[] | Dictionary,
