@@ -143,7 +143,7 @@ const PUBLISHER: readonly Family[] = [
   ),
   {
     name: 'hotpath_pusher_webhooks_total',
-    help: 'Webhooks that were taken: applied, repeated (and not applied again), and unshared (applied, but remembered by this process only)',
+    help: 'Signed webhooks: applied, repeated (and not applied again), unshared (applied, but remembered by this process only), and outdated (refused by their time)',
     labelNames: ['kind'],
     read: publisherSamples(({ webhooks }) => labelled('kind', { ...webhooks })),
   },

@@ -51,7 +51,7 @@ function distinctStats(): PublisherStats {
     requests: 35,
     pending: 36,
     backgroundPending: 37,
-    webhooks: { applied: 41, repeated: 42, unshared: 43 },
+    webhooks: { applied: 41, repeated: 42, unshared: 43, outdated: 44 },
     queuedBytes: 51,
     queueAgeMs: 52_000,
   }
@@ -90,6 +90,7 @@ test('Prometheus gets every number of the publisher under its own name, in base 
       'webhooks_total{kind="applied"} 41',
       'webhooks_total{kind="repeated"} 42',
       'webhooks_total{kind="unshared"} 43',
+      'webhooks_total{kind="outdated"} 44',
       'queue_bytes 51',
       'queue_age_seconds 52',
     ]

@@ -14,6 +14,7 @@ import { checkPublisherHealth } from './publisher-health.ts'
 import type { EventToPublish, Publisher, PublishOptions, PublishReceipt, StopReport } from './publisher.ts'
 import { shardOf, type PublisherShard } from './publisher-shard.ts'
 import { priorityClassOf, QueuedEvent, type ChannelGroup } from './queued-event.ts'
+import type { WebhookMemory } from './webhook-memory.ts'
 import { encodeData, wireBytes, wireId } from './wire-format.ts'
 
 export interface BatchingPublisherDependencies {
@@ -23,6 +24,7 @@ export interface BatchingPublisherDependencies {
   readonly shards: readonly PublisherShard[]
   readonly channels: ChannelState
   readonly outbox: EventOutbox | undefined
+  readonly webhooks: Pick<WebhookMemory, 'outdated'>
 }
 
 export interface BatchingPublisherOptions {
@@ -99,7 +101,8 @@ export class BatchingPublisher implements Publisher {
   health(): Promise<Health> {
     const { clock, shards, outbox } = this.#deps
     const relayFault = this.#relay?.fault
-    return checkPublisherHealth({ clock, shards, outbox, relayFault }, this.#options.healthTimeoutMs)
+    const outdatedWebhook = this.#deps.webhooks.outdated
+    return checkPublisherHealth({ clock, shards, outbox, relayFault, outdatedWebhook }, this.#options.healthTimeoutMs)
   }
 
   stats(): PublisherStats {

@@ -12,6 +12,15 @@ const answerOf = (body: object, status = 200) => ({
   fault: undefined,
 })
 
+/** A webhook with the signature that Pusher would give it. */
+function signed(rawBody: string) {
+  const signature = createHmac('sha256', 'secret').update(rawBody).digest('hex')
+  return {
+    headers: { 'content-type': 'application/json', 'x-pusher-key': 'key', 'x-pusher-signature': signature },
+    rawBody,
+  }
+}
+
 function webhook(
   rig: PublisherRig,
   events: readonly object[],
@@ -123,6 +132,71 @@ test.describe('a webhook', () => {
     expect(await channels.receiveWebhook(good)).toBe(true)
   })
 
+  for (const type of ['application/json; charset=utf-8', 'Application/JSON;charset=UTF-8', 'application/json ; x=y']) {
+    test(`of the type ${type} is taken`, async () => {
+      const rig = await startPublisherRig()
+      const { headers, rawBody } = webhook(rig, [{ name: 'channel_vacated', channel: 'a' }])
+      expect(
+        await rig.publisher.channels.receiveWebhook({ headers: { ...headers, 'content-type': type }, rawBody }),
+      ).toBe(true)
+      expect(await rig.publisher.channels.info('a')).toEqual({ occupied: false })
+    })
+  }
+
+  for (const [what, write] of [
+    ['pretty-printed', (body: object) => JSON.stringify(body, null, '\t')],
+    ['with a byte order mark', (body: object) => `\uFEFF${JSON.stringify(body)}`],
+    ['with escapes', (body: object) => JSON.stringify(body).replaceAll('a', '\\u0061')],
+  ] as const) {
+    test(`that is ${what} is taken, because the signature is over its bytes`, async () => {
+      const rig = await startPublisherRig()
+      const rawBody = write({ time_ms: rig.clock.now(), events: [{ name: 'channel_vacated', channel: 'a' }] })
+      expect(await rig.publisher.channels.receiveWebhook(signed(rawBody))).toBe(true)
+      expect(await rig.publisher.channels.info('a')).toEqual({ occupied: false })
+    })
+  }
+
+  for (const rawBody of [
+    '{"time_ms":1700000000000}',
+    '{"events":[]}',
+    '{"time_ms":"1","events":[]}',
+    '[]',
+    'null',
+    '7',
+    '{',
+  ]) {
+    test(`that is signed and says ${rawBody} is refused, and throws nothing`, async () => {
+      const rig = await startPublisherRig()
+      expect(await rig.publisher.channels.receiveWebhook(signed(rawBody))).toBe(false)
+      expect(rig.publisher.stats().webhooks).toMatchObject({ applied: 0 })
+    })
+  }
+
+  test('is taken up to five minutes from our clock on either side, and counted beyond; health tells of three in a row', async () => {
+    const rig = await startPublisherRig()
+    const { publisher, clock } = rig
+    const receive = (ageMs: number): Promise<boolean> => publisher.channels.receiveWebhook(webhook(rig, [], { ageMs }))
+    expect([await receive(299_000), await receive(-299_000)]).toEqual([true, true])
+    for (const [ageMs, told] of [
+      [301_000, '301 s behind our clock'],
+      [-360_000, '360 s ahead of our clock'],
+    ] as const) {
+      expect([await receive(ageMs), await receive(ageMs)]).toEqual([false, false])
+      expect(await publisher.health()).toMatchObject({ status: 'healthy' })
+      expect(await receive(ageMs)).toBe(false)
+      const reasons = [`webhooks: signed ones are refused, because their time is ${told}`]
+      expect(await publisher.health()).toMatchObject({ status: 'degraded', reasons })
+      // One that is taken says that the clocks agree.
+      expect(await receive(ageMs / 10)).toBe(true)
+      expect(await publisher.health()).toMatchObject({ status: 'healthy' })
+    }
+    expect(publisher.stats().webhooks).toMatchObject({ outdated: 6 })
+    for (let count = 0; count < 3; count += 1) await receive(400_000)
+    expect(await publisher.health()).toMatchObject({ status: 'degraded' })
+    await clock.advance(300_001)
+    expect(await publisher.health()).toMatchObject({ status: 'healthy' })
+  })
+
   test('that comes three times is taken three times and applied once', async () => {
     const rig = await startPublisherRig()
     const { channels } = rig.publisher
@@ -132,7 +206,7 @@ test.describe('a webhook', () => {
     await channels.receiveWebhook(webhook(rig, [{ name: 'subscription_count', channel: 'a', subscription_count: 3 }]))
     expect([await channels.receiveWebhook(vacated), await channels.receiveWebhook(vacated)]).toEqual([true, true])
     expect(await channels.info('a')).toEqual({ occupied: true, subscriptionCount: 3 })
-    expect(rig.publisher.stats().webhooks).toEqual({ applied: 2, repeated: 2, unshared: 0 })
+    expect(rig.publisher.stats().webhooks).toEqual({ applied: 2, repeated: 2, unshared: 0, outdated: 0 })
   })
 
   test('is remembered by all for as long as any of them would accept it, and refused by its time after that', async () => {

@@ -4,9 +4,9 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { PusherError } from './errors.ts'
 import { isChannelName, PUSHER_LIMITS } from './event-limits.ts'
-import { createPusherLibrary } from './pusher-app.ts'
 import type { PusherTransport } from './pusher-transport.ts'
 import type { PusherApp } from './pusher-app.ts'
+import { parseSignedWebhook, type WebhookRequest } from './signed-webhook.ts'
 import type { WebhookMemory } from './webhook-memory.ts'
 
 /** What Pusher says of a channel. Counts are there where the kind of channel and the app's settings allow them. */
@@ -14,13 +14,6 @@ export interface ChannelInfo {
   readonly occupied: boolean
   readonly userCount?: number
   readonly subscriptionCount?: number
-}
-
-export interface WebhookRequest {
-  /** With lower-case names, as node:http gives them. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The body's text before any parsing: the signature is over its bytes. */
-  readonly rawBody: string
 }
 
 /** The state of channels, asked of Pusher's HTTP API and cached briefly; verified webhooks keep it fresh. */
@@ -58,7 +51,6 @@ const CLOCK_SLACK_MS = 60_000
 
 /** One app's channels. */
 export class HttpChannelState implements ChannelState {
-  readonly #library: ReturnType<typeof createPusherLibrary>
   readonly #transport: PusherTransport
   readonly #clock: Clock
   readonly #options: ChannelStateOptions
@@ -77,7 +69,6 @@ export class HttpChannelState implements ChannelState {
     },
     options: ChannelStateOptions,
   ) {
-    this.#library = createPusherLibrary(deps.app)
     this.#transport = deps.transport
     this.#clock = deps.clock
     this.#onHit = deps.onHit
@@ -120,20 +111,18 @@ export class HttpChannelState implements ChannelState {
     await this.#request('POST', `/users/${encodeURIComponent(userId)}/terminate_connections`)
   }
 
-  async receiveWebhook({ headers, rawBody }: WebhookRequest): Promise<boolean> {
-    // The library throws where there is no signature to compare.
-    if (typeof headers['x-pusher-signature'] !== 'string') return false
-    const webhook = this.#library.webhook({ headers, rawBody })
-    if (!webhook.isValid()) return false
-    const ageMs = this.#clock.now() - webhook.getTime().getTime()
-    if (!(Math.abs(ageMs) <= MAX_WEBHOOK_AGE_MS)) return false
-    const events: unknown = webhook.getEvents()
-    // The signature says who sent it, and not what it is.
-    if (!Array.isArray(events) || !events.every(isObject)) return false
-    const digest = createHash('sha256').update(rawBody).digest('base64url')
+  async receiveWebhook(request: WebhookRequest): Promise<boolean> {
+    const webhook = parseSignedWebhook(this.#app, request)
+    if (webhook === undefined) return false
+    const ageMs = this.#clock.now() - webhook.sentAt
+    if (Math.abs(ageMs) > MAX_WEBHOOK_AGE_MS) {
+      this.#webhooks.refuseByTime(ageMs)
+      return false
+    }
+    const digest = createHash('sha256').update(request.rawBody).digest('base64url')
     const acceptedForMs = Math.ceil(MAX_WEBHOOK_AGE_MS - ageMs) + CLOCK_SLACK_MS
     if (!(await this.#webhooks.claim(`${this.#app.appId}:${digest}`, acceptedForMs))) return true
-    for (const event of distinct(events)) this.#apply(event)
+    for (const event of distinct(webhook.events)) this.#apply(event)
     return true
   }
 
@@ -183,8 +172,6 @@ export class HttpChannelState implements ChannelState {
     return answer
   }
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /** What is said twice in one webhook, at its one time, was said once. In whatever order its members stand. */
 function distinct(events: readonly object[]): Iterable<WebhookEvent> {

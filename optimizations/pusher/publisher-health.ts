@@ -4,6 +4,7 @@ import { describeError } from '#optimizations/kernel/errors.ts'
 import type { Health, HealthStatus } from '#optimizations/kernel/health.ts'
 import { isChannelList } from './classify-answer.ts'
 import type { EventOutbox, OutboxDepth } from './outbox.ts'
+import type { OutdatedWebhook } from './webhook-memory.ts'
 import type { PublisherShard } from './publisher-shard.ts'
 
 interface HealthSources {
@@ -11,10 +12,14 @@ interface HealthSources {
   readonly shards: readonly PublisherShard[]
   readonly outbox: EventOutbox | undefined
   readonly relayFault: string | undefined
+  readonly outdatedWebhook: OutdatedWebhook | undefined
 }
 
 const FULL_QUEUE = 0.8
 const OLD_OUTBOX_MS = 60_000
+/** One that comes too late is a replay. From so many in a row, told for so long, a clock is wrong. */
+const OUTDATED_IN_A_ROW = 3
+const OUTDATED_TOLD_MS = 300_000
 
 /** Asks every app for something small, and looks at what waits. Unhealthy: no app answers. Degraded: less than all is well. */
 export async function checkPublisherHealth(sources: HealthSources, timeoutMs: number): Promise<Health> {
@@ -31,6 +36,7 @@ export async function checkPublisherHealth(sources: HealthSources, timeoutMs: nu
     ...shards.flatMap(shardReasons),
     ...(sources.relayFault === undefined ? [] : [`outbox: ${sources.relayFault}`]),
     ...outbox.reasons,
+    ...webhookReasons(sources),
   ]
   const isSilent = silent.length === shards.length
   const status: HealthStatus = isSilent ? 'unhealthy' : reasons.length > 0 ? 'degraded' : 'healthy'
@@ -85,4 +91,12 @@ function outboxReasons({ oldestAgeMs, deadLettered }: OutboxDepth): readonly str
     ...(isOld ? [`outbox: oldest event waits for ${Math.round(oldestAgeMs / 1_000)} s`] : []),
     ...(deadLettered > 0 ? [`outbox: ${deadLettered} dead letters`] : []),
   ]
+}
+
+function webhookReasons({ clock, outdatedWebhook }: HealthSources): readonly string[] {
+  if (outdatedWebhook === undefined || outdatedWebhook.inARow < OUTDATED_IN_A_ROW) return []
+  if (clock.monotonic() - outdatedWebhook.at > OUTDATED_TOLD_MS) return []
+  const seconds = Math.round(Math.abs(outdatedWebhook.ageMs) / 1_000)
+  const side = outdatedWebhook.ageMs > 0 ? 'behind' : 'ahead of'
+  return [`webhooks: signed ones are refused, because their time is ${seconds} s ${side} our clock`]
 }

@@ -67,7 +67,7 @@ export class PublisherStatistics {
     released: 0,
   }
   readonly deliveryLatency = new LatencyHistogram()
-  readonly webhooks: WebhookCounts = { applied: 0, repeated: 0, unshared: 0 }
+  readonly webhooks: WebhookCounts = { applied: 0, repeated: 0, unshared: 0, outdated: 0 }
   accepted = 0
   batchEventsSent = 0
   connectionErrors = 0

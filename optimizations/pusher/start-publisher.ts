@@ -97,7 +97,7 @@ export async function startPublisher(options: PublisherOptions, deps: PublisherD
     )
   })
   const { outbox } = deps
-  const publisher = new BatchingPublisher({ clock, tasks, statistics, shards, channels, outbox }, settings)
+  const publisher = new BatchingPublisher({ clock, tasks, statistics, shards, channels, outbox, webhooks }, settings)
   if (outbox !== undefined) {
     const submit = publisher.relay.bind(publisher)
     const isReady = (): boolean => shards.some(({ breaker }) => breaker.waitMs() === 0)

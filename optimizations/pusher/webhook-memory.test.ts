@@ -5,7 +5,7 @@ import { WebhookMemory, type SharedWebhookMemory } from './webhook-memory.ts'
 
 function createMemory(shared?: SharedWebhookMemory, options: { maxRemembered?: number } = {}) {
   const clock = new ManualClock(1_000)
-  const counts = { applied: 0, repeated: 0, unshared: 0 }
+  const counts = { applied: 0, repeated: 0, unshared: 0, outdated: 0 }
   return { clock, counts, memory: new WebhookMemory({ clock, counts, shared }, options) }
 }
 
@@ -37,7 +37,7 @@ test('what was claimed is not given again, until its time is over', async () => 
   expect(await memory.claim('a', 1_000)).toBe(false)
   await clock.advance(2)
   expect(await memory.claim('a', 1_000)).toBe(true)
-  expect(counts).toEqual({ applied: 3, repeated: 2, unshared: 0 })
+  expect(counts).toEqual({ applied: 3, repeated: 2, unshared: 0, outdated: 0 })
 })
 
 test('of those who claim at the same moment one gets it, in one process and over several', async () => {
@@ -63,8 +63,8 @@ test('while the shared memory is away, each process knows what it took itself, a
   expect([await one.memory.claim('a', 1_000), await one.memory.claim('a', 1_000)]).toEqual([true, false])
   expect(await other.memory.claim('a', 1_000)).toBe(true)
   expect([one.counts, other.counts]).toEqual([
-    { applied: 1, repeated: 1, unshared: 1 },
-    { applied: 1, repeated: 0, unshared: 1 },
+    { applied: 1, repeated: 1, unshared: 1, outdated: 0 },
+    { applied: 1, repeated: 0, unshared: 1, outdated: 0 },
   ])
 })
 

@@ -113,7 +113,7 @@ const Pusher = z.object({
   outcomes: z.object(eachOf(['delivered', 'coalesced', 'refused', 'expired', 'dead_lettered', 'released'], Figure)),
   droppedByReason: z.record(z.string(), Figure),
   ...eachOf(['publishLatency', 'deliveryLatency'], Histogram),
-  webhooks: z.object(eachOf(['applied', 'repeated', 'unshared'], Figure)),
+  webhooks: z.object(eachOf(['applied', 'repeated', 'unshared', 'outdated'], Figure)),
   batchConfig: z.object(eachOf(['batchSize', 'batchTimeoutMs'], Figure)),
   rateLimit: z.object(eachOf(['callsPerSecond', 'current'], Figure)),
   breaker: z.enum(['closed', 'open', 'half_open']),

@@ -1,4 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import type { PusherLease } from '#fixtures/services/broker/lease.ts'
@@ -36,8 +37,8 @@ for (const optimised of ['on', 'off']) {
     await using other = await startServerProcess({ environment })
     const send = createWebhook(pusher)
     expect([await send(one), await send(one), await send(one), await send(other)]).toEqual([200, 200, 200, 200])
-    expect(await countsOf(one)).toEqual({ applied: 1, repeated: 2, unshared: 0 })
-    expect(await countsOf(other)).toEqual({ applied: 0, repeated: 1, unshared: 0 })
+    expect(await countsOf(one)).toEqual({ applied: 1, repeated: 2, unshared: 0, outdated: 0 })
+    expect(await countsOf(other)).toEqual({ applied: 0, repeated: 1, unshared: 0, outdated: 0 })
 
     const next = createWebhook(pusher)
     const statuses = await Promise.all([one, other, one, other].map(next))
@@ -57,5 +58,24 @@ test('without Redis a process remembers by itself what it took, and counts that 
   await redis.process.kill()
   const send = createWebhook(pusher)
   expect([await send(server), await send(server), await send(server)]).toEqual([200, 200, 200])
-  expect(await countsOf(server)).toEqual({ applied: 1, repeated: 2, unshared: 1 })
+  expect(await countsOf(server)).toEqual({ applied: 1, repeated: 2, unshared: 1, outdated: 0 })
+})
+
+test('a webhook is taken with a charset, a byte order mark, pretty-printed and gzipped; the signature is over what was unpacked', async ({
+  app,
+  pusher,
+}) => {
+  const { key, secret } = pusher
+  const events = [{ name: 'channel_vacated', channel: `private-${randomUUID()}` }]
+  const text = `\uFEFF${JSON.stringify({ time_ms: Date.now(), events }, null, 2)}`
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'content-encoding': 'gzip',
+    'x-pusher-key': key,
+    'x-pusher-signature': createHmac('sha256', secret).update(text).digest('hex'),
+  }
+  const send = (body: string) =>
+    fetch(`${app.url}/api/v1/realtime/webhook`, { method: 'POST', headers, body: new Uint8Array(gzipSync(body)) })
+  expect((await send(text)).status).toBe(200)
+  expect((await send(text.replace('vacated', 'occupied'))).status).toBe(401)
 })
