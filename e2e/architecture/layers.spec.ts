@@ -46,6 +46,7 @@ const forbidden: readonly (readonly [file: string, specifier: string])[] = [
   ['optimizations/pusher/planted.ts', '#fixtures/test.ts'],
   ['optimizations/manager/planted.ts', '#server/app.ts'],
   ['optimizations/manager/planted.ts', '#fixtures/test.ts'],
+  ['optimizations/public/planted.ts', '#server/app.ts'],
   ['server/planted.ts', '#fixtures/data/seed.ts'],
   ['server/routes/planted.ts', '@playwright/test'],
   ['server/services/planted.ts', 'express'],

@@ -1,7 +1,6 @@
 import { isRaw, raw, type AnyEntity, type Configuration, type ConnectionOptions } from '@mikro-orm/core'
 import type { EntityData, LoggingOptions, QueryResult, RawQueryFragment, Transaction } from '@mikro-orm/core'
-import { NativeQueryBuilder } from '@mikro-orm/sql'
-import { PostgreSqlConnection } from '@mikro-orm/postgresql'
+import { NativeQueryBuilder, PostgreSqlConnection } from '@mikro-orm/postgresql'
 import { CompiledQuery, PostgresDialect, type ControlledTransaction, type PostgresPool } from 'kysely'
 import Cursor from 'pg-cursor'
 import type { Answer } from '../pool/wire-query.ts'

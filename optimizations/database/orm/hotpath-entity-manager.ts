@@ -1,6 +1,6 @@
 import type { AnyEntity, Dictionary, EntityData, LoggingOptions, QueryResult, RawQueryFragment } from '@mikro-orm/core'
-import { EntityManager as PostgreSqlEntityManager } from '@mikro-orm/postgresql'
-import type { EmExecuteOptions, NativeQueryBuilder } from '@mikro-orm/sql'
+import { EntityManager as PostgreSqlEntityManager, type EmExecuteOptions } from '@mikro-orm/postgresql'
+import type { NativeQueryBuilder } from '@mikro-orm/postgresql'
 import { CONTEXT_KEY } from './hotpath-connection.ts'
 
 type Executed = QueryResult | EntityData<AnyEntity> | EntityData<AnyEntity>[]

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto'
 import { EntityManager, type MikroORM } from '@mikro-orm/core'
-import { AbstractSqlConnection } from '@mikro-orm/sql'
-import { MikroORM as PostgresOrm, PostgreSqlConnection, PostgreSqlDriver } from '@mikro-orm/postgresql'
+import {
+  AbstractSqlConnection,
+  MikroORM as PostgresOrm,
+  PostgreSqlConnection,
+  PostgreSqlDriver,
+} from '@mikro-orm/postgresql'
 import { expect, test } from '@playwright/test'
 import { PostgresDialect } from 'kysely'
 import { Client, types } from 'pg'

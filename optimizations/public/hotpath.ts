@@ -1,0 +1,13 @@
+/** `hotpath`: cache, database and publisher together, or those of them that an application has. */
+export { startOptimizations } from '#optimizations/manager/start-optimizations.ts'
+export type { OptimizationsDeps, OptimizationsOptions } from '#optimizations/manager/start-optimizations.ts'
+export type { Optimizations, OptimizationsHealth, UnitOfWork } from '#optimizations/manager/optimizations.ts'
+export type { OptimizationsMetrics } from '#optimizations/manager/metrics.ts'
+export type { OptimizationsStatus } from '#optimizations/manager/start-report.ts'
+export type { StopReport } from '#optimizations/manager/stop-services.ts'
+export type { WarmingPlan, WarmReport } from '#optimizations/manager/warm.ts'
+export type { DatabaseFinding } from '#optimizations/manager/database-findings.ts'
+export { CurrentRequest, type RequestScope } from '#optimizations/manager/current-request.ts'
+export { ManagerError, type ManagerErrorCode } from '#optimizations/manager/manager-error.ts'
+export { cacheKey, type CacheKey, type KeyPart } from '#optimizations/cache/cache-key.ts'
+export { AppError } from '#optimizations/kernel/errors.ts'

@@ -1,0 +1,13 @@
+/** `hotpath/pusher`: the publisher by itself, with an outbox or without one, and what signs channels. */
+export { startPublisher } from '#optimizations/pusher/start-publisher.ts'
+export type { PublisherDependencies, PublisherOptions } from '#optimizations/pusher/start-publisher.ts'
+export { createChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
+export type { ChannelAuthorizer, ChannelAuthorizerOptions } from '#optimizations/pusher/channel-authorization.ts'
+export type { ChannelAuthorization, ChannelDecision } from '#optimizations/pusher/channel-authorization.ts'
+export type { ChannelPolicy, ChannelUser, UserAuthentication } from '#optimizations/pusher/channel-authorization.ts'
+export { PusherError, type PusherErrorCode } from '#optimizations/pusher/errors.ts'
+export type { ChannelState, WebhookRequest } from '#optimizations/pusher/channel-state.ts'
+export type { EventOutbox } from '#optimizations/pusher/outbox.ts'
+export type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
+export type { EventPriority, EventToPublish, Publisher } from '#optimizations/pusher/publisher.ts'
+export type { PublishOptions, PublishReceipt } from '#optimizations/pusher/publisher.ts'
