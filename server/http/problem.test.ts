@@ -12,6 +12,7 @@ const CASES: readonly (readonly [what: string, error: unknown, status: number, c
   ['a code that no table knows', new AppError('broken_promise', 'secret'), 500, 'internal_error'],
   ['a statement that ran out of the request’s time', ofPostgres('57014'), 503, 'deadline_exceeded'],
   ['a server with no connection to give', ofPostgres('53300'), 503, 'database_unavailable'],
+  ['a deadlock that repeating did not end', ofPostgres('40P01'), 503, 'database_unavailable'],
   ['a server that shuts down', ofPostgres('57P01'), 503, 'database_unavailable'],
   ['a constraint that nobody foresaw', ofPostgres('23514'), 500, 'internal_error'],
   ['a body that is too large', ofExpress(413, 'entity.too.large', { limit: 10 }), 413, 'body_too_large'],

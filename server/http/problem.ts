@@ -52,8 +52,8 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   pusher_unreachable: 503,
 }
 
-/** SQLSTATEs by which PostgreSQL says "not now": out of resources (class 53), shutting down. */
-const NOT_NOW = /^(53...|57P0[123])$/
+/** SQLSTATEs by which PostgreSQL says "not now": out of resources (class 53), shutting down, in the way of others (class 40). */
+const NOT_NOW = /^(53...|57P0[123]|40001|40P01|55P03)$/
 /** The request's time is the time limit of its statements too: the server may notice first that it is over. */
 const OUT_OF_TIME = '57014'
 
