@@ -125,3 +125,29 @@ test('one that runs already is verified where no service of this machine may be 
   expect(find('own.load.errors').value).toBe(0)
   expect(find('own.events.reach')).toMatchObject({ value: 1, verdict: 'pass' })
 })
+
+test('rising load, a comparison with another start of the notes, and growth are measured where the config says so', async ({
+  ownServices,
+}) => {
+  test.setTimeout(240_000)
+  const config = test.info().outputPath('hotpath.config.mjs')
+  const directory = JSON.stringify(dirname(NOTES))
+  await writeFile(
+    config,
+    `import notes from ${JSON.stringify(NOTES)}
+     const { events, page, ...described } = notes
+     export default {
+       ...described,
+       server: { ...notes.server, cwd: ${directory} },
+       data: { sql: [${directory} + '/schema.sql'] },
+       saturation: { users: [2, 5], targets: { p95: '<5s' } },
+       compare: { name: 'slow', env: { FAULTS: 'slow' }, targets: { p95: 1 }, users: 4 },
+       growth: { heapMiB: 50, handles: 50, memoryMiB: 200 },
+     }`,
+  )
+  const { output, find } = await verifyNotes({ config, variables: ownServices.variables })
+  expect(output).not.toContain(WRONG)
+  expect(find('own.saturation.last.latency.p95').n).toBeGreaterThan(10)
+  expect(find('own.compare.latency.p95').unit).toBe('ratio')
+  for (const what of ['heap', 'handles', 'memory']) expect(find(`own.growth.${what}`).verdict, output).toBe('pass')
+})
