@@ -1,6 +1,8 @@
 import { expect, test } from '#fixtures/test.ts'
 import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
 import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
+import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
 
 const member = { user_id: 'ada', user_info: {} }
 
@@ -56,4 +58,15 @@ test('a channel with cache- inside its name remembers nothing (soketi does)', as
   const seen = isSoketi(pusher) ? ['missed', 'live'] : ['live']
   await expect.poll(() => subscriber.dataOf(channel, 'state')).toEqual(seen)
   expect(subscriber.dataOf(channel, 'pusher:cache_miss')).toEqual([])
+})
+
+test('Hotpath’s own server: a cache miss has data, like every event of the protocol', async () => {
+  await using server = await startPusherProcess()
+  await using client = await RawClient.connect({ ...server, ...server.app })
+  client.send({ event: 'pusher:subscribe', data: { channel: 'cache-a' } })
+  expect(await client.received('pusher:cache_miss')).toEqual({
+    event: 'pusher:cache_miss',
+    channel: 'cache-a',
+    data: '{}',
+  })
 })

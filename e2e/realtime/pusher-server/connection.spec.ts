@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { expect, test } from '#fixtures/test.ts'
 import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
 import { createPublisher, Subscriber } from '#fixtures/services/pusher/official-clients.ts'
@@ -146,3 +147,59 @@ test.describe('Hotpath’s own server: how connections end', () => {
     await expect.poll(() => subscriber.dataOf('private-a', 'news')).toEqual([1])
   })
 })
+
+test('Hotpath’s own server: who sent a close frame is gone at once, although its connection stays open: no member, no channel, no delivery', async () => {
+  await using server = await startPusherProcess()
+  const target = { ...server, ...server.app }
+  const publisher = createPublisher(target)
+  await using watcher = await RawClient.connect(target)
+  const join = (client: RawClient, userId: string): void => {
+    const auth = publisher.authorizeChannel(client.socketId, 'presence-a', { user_id: userId })
+    client.send({ event: 'pusher:subscribe', data: { channel: 'presence-a', ...auth } })
+  }
+  join(watcher, 'watcher')
+  await watcher.received('pusher_internal:subscription_succeeded')
+  const url = new URL(server.url)
+  // Half-open: it stays after the server has ended its side, as that of a client that is in no hurry.
+  const socket = connect({ port: Number(url.port), host: url.hostname, allowHalfOpen: true })
+  try {
+    socket.write(
+      `GET /app/${server.app.key}?protocol=7 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    )
+    let seen = ''
+    socket.on('data', (chunk: Buffer) => (seen += chunk.toString('latin1')))
+    await expect.poll(() => /socket_id\\":\\"([\d.]+)/.exec(seen)?.[1]).toBeTruthy()
+    const socketId = /socket_id\\":\\"([\d.]+)/.exec(seen)?.[1] ?? ''
+    const auth = publisher.authorizeChannel(socketId, 'presence-a', { user_id: 'leaver' })
+    socket.write(
+      maskedFrame(0x81, JSON.stringify({ event: 'pusher:subscribe', data: { channel: 'presence-a', ...auth } })),
+    )
+    await watcher.received('pusher_internal:member_added')
+
+    socket.write(maskedFrame(0x88, ''))
+    // Its own close frame, without a code, is the answer.
+    await expect.poll(() => seen.endsWith('\x88\x00')).toBe(true)
+    expect(socket.writable).toBe(true)
+    const { users } = (await (await publisher.get({ path: '/channels/presence-a/users' })).json()) as { users: unknown }
+    expect(users).toEqual([{ id: 'watcher' }])
+    const metrics = async (): Promise<string> => (await fetch(`${server.url}/metrics`)).text()
+    const deliveries = (text: string): number => Number(/^pusher_deliveries_total\{.*\} (\d+)$/m.exec(text)?.[1] ?? 0)
+    await watcher.received('pusher_internal:member_removed')
+    const before = deliveries(await metrics())
+    await publisher.trigger('presence-a', 'news', 1)
+    await watcher.received('news')
+    const after = await metrics()
+    expect(deliveries(after) - before).toBe(1)
+    expect(after).toMatch(/^pusher_connections\{.*\} 1$/m)
+  } finally {
+    socket.destroy()
+  }
+})
+
+/** From a client, and so masked (RFC 6455, 5.3): with zeros, which change nothing. */
+function maskedFrame(head: number, text: string): Buffer {
+  const payload = Buffer.from(text)
+  const length = payload.length < 126 ? [0x80 | payload.length] : [0xfe, payload.length >> 8, payload.length & 0xff]
+  return Buffer.concat([Buffer.from([head, ...length, 0, 0, 0, 0]), payload])
+}

@@ -4,6 +4,7 @@ import Pusher from 'pusher'
 import { expect, test } from '#fixtures/test.ts'
 import { isSoketi } from '#fixtures/services/pusher/is-soketi.ts'
 import { createPublisher, Subscriber, type PusherTarget } from '#fixtures/services/pusher/official-clients.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
 import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
 
 const nameFor = (prefix: string): string => `${prefix}${test.info().testId}`
@@ -161,17 +162,17 @@ test('a batch with one bad event delivers none of its events (soketi delivers th
 })
 
 /** soketi looks at the signature only, and not whose key stands beside it. */
-for (const [what, changes, soketi] of [
-  ['a wrong secret', { secret: 'wrong' }, 401],
-  ['the key of another app', { key: 'other' }, undefined],
-  ['an unknown app id', { appId: 'unknown' }, 404],
+for (const [what, changes, expected, soketi] of [
+  ['a wrong secret', { secret: 'wrong' }, 401, 401],
+  ['the key of another app', { key: 'other' }, 401, undefined],
+  ['an unknown app id', { appId: 'unknown' }, 404, 404],
 ] as const) {
-  test(`${what} is refused with 401 and a reason that reveals no secret (soketi: 200, ${soketi ?? 'taken'})`, async ({
+  test(`${what} is refused with ${expected} and a reason that reveals no secret (soketi: 200, ${soketi ?? 'taken'})`, async ({
     pusher,
   }) => {
     const body = JSON.stringify({ name: 'e', channel: 'c', data: 'd' })
     const { status, text } = await request({ ...pusher, ...changes }, { path: '/events', body })
-    expect(status).toBe(isSoketi(pusher) ? 200 : 401)
+    expect(status).toBe(isSoketi(pusher) ? 200 : expected)
     expect(text).not.toContain(pusher.secret)
     if (isSoketi(pusher)) expect((JSON.parse(text) as { code?: number }).code).toBe(soketi)
   })
@@ -252,4 +253,65 @@ test.describe('Hotpath’s own server: HTTP API', () => {
       batch: [{ subscription_count: 1 }, {}, { user_count: 1 }],
     })
   })
+})
+
+test.describe('Hotpath’s own server: the HTTP API', () => {
+  test('does not know an app of another id: 404, before any signature', async () => {
+    await using server = await startPusherProcess()
+    const target = { ...server, ...server.app, appId: 'unknown' }
+    for (const secret of [server.app.secret, 'wrong']) {
+      const reply = await request({ ...target, secret }, { path: '/events', body: '{}' })
+      expect([reply.status, reply.text]).toEqual([404, 'No app with id "unknown"\n'])
+    }
+  })
+
+  test('takes a target in absolute form, and HEAD for GET', async () => {
+    await using server = await startPusherProcess()
+    const { appId } = server.app
+    const ask = (method: string, prefix: string, path = `/apps/${appId}/channels`): Promise<[number, string]> => {
+      const signed = createPublisher({ ...server, ...server.app }).createSignedQueryString({ method, path })
+      const { promise, resolve, reject } = Promise.withResolvers<[number, string]>()
+      const { hostname, port } = new URL(server.url)
+      const asked = http.request({ hostname, port, method, path: `${prefix}${path}?${signed}` }, (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        response.on('end', () =>
+          resolve([response.statusCode ?? 0, text || (response.headers['content-length'] ?? '')]),
+        )
+      })
+      asked.on('error', reject).end()
+      return promise
+    }
+    expect(await ask('GET', 'http://anything:80')).toEqual([200, '{"channels":{}}'])
+    expect(await ask('HEAD', '')).toEqual([200, String('{"channels":{}}'.length)])
+    expect(await ask('HEAD', '', `/apps/${appId}/nothing`)).toEqual([404, expect.any(String)])
+    await using client = new RawClient(server, '/app/unknown')
+    expect((await client.closed).code).toBe(4001)
+  })
+
+  for (const name of [
+    'pusher:ping',
+    'pusher:error',
+    'pusher_internal:member_added',
+    'pusher_internal:subscription_succeeded',
+  ]) {
+    test(`refuses to publish ${name}, which only the protocol itself says`, async () => {
+      await using server = await startPusherProcess({ apps: [{ mode: 'relaxed' }] })
+      const target = { ...server, ...server.app }
+      await using subscriber = await Subscriber.connect(target)
+      await subscriber.subscribe('a')
+      const before = subscriber.dataOf('a', name)
+      const event = { name, channel: 'a', data: '{}' }
+      for (const [path, body] of [
+        ['/events', event],
+        ['/batch_events', { batch: [event] }],
+      ] as const) {
+        const { status, text } = await request(target, { path, body: JSON.stringify(body) })
+        expect([status, text]).toEqual([400, expect.stringContaining('reserved')])
+      }
+      await createPublisher(target).trigger('a', 'pusher-news', 1)
+      await expect.poll(() => subscriber.dataOf('a', 'pusher-news')).toEqual([1])
+      expect(subscriber.dataOf('a', name)).toEqual(before)
+    })
+  }
 })

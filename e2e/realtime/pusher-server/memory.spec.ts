@@ -73,7 +73,7 @@ test.describe('Hotpath’s own server: memory', () => {
     expect(await metric(server, 'pusher_connections')).toBe(0)
   })
 
-  test('subscribers that do not read are cut off, and neither memory nor the others suffer', async () => {
+  test('subscribers that do not read are cut off in seconds, and neither memory nor the others suffer', async () => {
     await using server = await startPusherProcess()
     const target = { ...server, ...server.app }
     const publisher = createPublisher(target)
@@ -86,11 +86,11 @@ test.describe('Hotpath’s own server: memory', () => {
     for (const reader of deaf) reader.webSocket.pause()
     const before = await metric(server, 'process_memory_bytes')
     let sent = 0
-    // What the kernel takes for a socket differs from machine to machine.
+    // What the kernel takes for a socket differs from machine to machine, and five seconds are given to whoever is behind.
     while ((await metric(server, 'pusher_connections')) > 1) {
       for (let number = 0; number < 50; number += 1) await publisher.trigger('a', 'news', 'x'.repeat(10_000))
       sent += 50
-      expect(sent).toBeLessThan(3_000)
+      expect(sent).toBeLessThan(10_000)
     }
     const after = await metric(server, 'process_memory_bytes')
     expect(await metric(server, 'pusher_overflows_total')).toBe(20)

@@ -1,5 +1,8 @@
+import { createHmac } from 'node:crypto'
 import { expect, test } from '#fixtures/test.ts'
 import { createPublisher, Subscriber, type PusherTarget } from '#fixtures/services/pusher/official-clients.ts'
+import { RawClient } from '#fixtures/services/pusher/raw-client.ts'
+import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
 
 const nameFor = (prefix: string): string => `${prefix}${test.info().testId}`
 
@@ -64,4 +67,26 @@ test('events on a presence channel reach its members', async ({ pusher }) => {
   await ada.subscribe(channel)
   await createPublisher(pusher).trigger(channel, 'news', { a: 1 })
   await expect.poll(() => ada.dataOf(channel, 'news')).toEqual([{ a: 1 }])
+})
+
+test('Hotpath’s own server: user ids that are numbers stay distinct beyond 2^53, and are what was signed', async () => {
+  await using server = await startPusherProcess()
+  const target = { ...server, ...server.app }
+  const publisher = createPublisher(target)
+  await using stack = new AsyncDisposableStack()
+  const written = ['7', '9007199254740992', '9007199254740993', '12345678901234567890123']
+  for (const id of written) {
+    const client = stack.use(await RawClient.connect(target))
+    const channelData = `{"user_info":{"user_id":1},"user_id":${id}}`
+    const signature = createHmac('sha256', target.secret)
+      .update(`${client.socketId}:presence-a:${channelData}`)
+      .digest('hex')
+    const data = { channel: 'presence-a', auth: `${target.key}:${signature}`, channel_data: channelData }
+    client.send({ event: 'pusher:subscribe', data })
+    await client.received('pusher_internal:subscription_succeeded')
+  }
+  const { users: ids } = (await (await publisher.get({ path: '/channels/presence-a/users' })).json()) as {
+    users: { id: string }[]
+  }
+  expect(ids.map(({ id }) => id)).toEqual(written)
 })
