@@ -26,14 +26,17 @@ export interface InvalidationDeps {
 export class Invalidation implements Disposable {
   readonly #deps: InvalidationDeps
   readonly #self = randomUUID()
-  readonly #subscriptions = new DisposableStack()
+  readonly #subscriptions: readonly Disposable[] = []
 
   constructor(deps: InvalidationDeps) {
     this.#deps = deps
     const { listener } = deps
     if (listener === null) return
-    this.#subscriptions.use(listener.on(TABLES_CHANNEL, (payload) => this.#receive(payload)))
-    this.#subscriptions.use(listener.onStateChange(() => this.#written('everything')))
+    // Not a DisposableStack: Node 22 has none.
+    this.#subscriptions = [
+      listener.on(TABLES_CHANNEL, (payload) => this.#receive(payload)),
+      listener.onStateChange(() => this.#written('everything')),
+    ]
   }
 
   get isTrusted(): boolean {
@@ -59,7 +62,7 @@ export class Invalidation implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#subscriptions.dispose()
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]()
   }
 
   /** An empty message is the listener's own, after a reconnection, whose loss was counted already. */
