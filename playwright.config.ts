@@ -176,7 +176,6 @@ export default defineConfig<ServicesOptions & MeasurementOptions & BackendOption
       {
         ...(process.env['HOTPATH_REPORTS'] ? { outputDir: process.env['HOTPATH_REPORTS'] } : {}),
         jobSummary: process.env['GITHUB_STEP_SUMMARY'],
-        isBrief: effort === 'quick',
         minDecidedPercent: parseMinDecidedPercent(process.env['MIN_DECIDED'] || (onCi ? '90' : '0')),
       },
     ],

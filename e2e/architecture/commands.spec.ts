@@ -162,6 +162,9 @@ for (const [script, args, fault] of [
   ['baseline', ['now'], "unexpected argument 'now'"],
   ['verify', ['--reporter=dot'], '--reporter would take the place of the report'],
   ['verify', ['-g'], "option '-g, --grep <grep>' argument missing"],
+  ['verify', ['merge'], "'merge' takes one directory, and nothing else"],
+  ['verify', ['merge', 'nowhere'], "there is no directory 'nowhere'"],
+  ['verify', ['merge', 'docs'], "'docs' holds no blob report (*.zip)"],
 ] as const) {
   test(`npm run ${script} -- ${args.join(' ')} is refused in one line that says why`, async () => {
     const { code, stdout, stderr } = await run(['npm', 'run', '--silent', script, '--'], args, unusable())
