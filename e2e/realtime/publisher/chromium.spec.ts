@@ -83,7 +83,8 @@ test('the page names the event that never came', async ({ page, pusher }) => {
   await using served = await startPusherPage(authorizer, { id: 'user-1' })
   await open(page, served.url, { ...pusher, channels: ['gaps'] })
   await using gateway = await PusherFaultGateway.start(pusher)
-  gateway.plan = ({ body }) => (body.includes('poison') ? { kind: 'status', status: 413 } : undefined)
+  gateway.plan = ({ body }) =>
+    body.includes('poison') ? { kind: 'status', status: 413, body: 'too large' } : undefined
   await using publisher = await startPublisher({ app: { ...pusher, port: gateway.port } })
   await publisher.publish('gaps', 'counted', 1)
   const poison = await publisher.publish('gaps', 'counted', 'poison')

@@ -79,7 +79,8 @@ test('an event that Pusher finds too large lets the nine of its batch through', 
   await listener.subscribe('sizes')
   await using gateway = await PusherFaultGateway.start(pusher)
   // A Pusher with a smaller limit than the publisher knows of.
-  gateway.plan = ({ body }) => (body.includes('y'.repeat(5_000)) ? { kind: 'status', status: 413 } : undefined)
+  gateway.plan = ({ body }) =>
+    body.includes('y'.repeat(5_000)) ? { kind: 'status', status: 413, body: 'too large' } : undefined
   await using publisher = await startPublisher({ app: { ...pusher, port: gateway.port } })
   const receipts = await publisher.publishMany(
     counts(10).map((n) => ({ channel: 'sizes', event: 'e', data: { n, fill: n === 4 ? 'y'.repeat(5_000) : '' } })),
