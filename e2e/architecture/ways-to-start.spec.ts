@@ -92,9 +92,9 @@ const WAYS: readonly Way[] = [
   {
     args: '--project=harness',
     projects: ['harness'],
-    files: ['cross-check', 'open-loop', 'self-proof', 'sharding'].map((name) => `e2e/harness/${name}.spec.ts`),
+    files: ['artillery', 'cross-check', 'notes', 'open-loop', 'self-proof', 'sharding'].map((name) => `e2e/harness/${name}.spec.ts`),
     effort: 'normal',
-    requirements: [],
+    requirements: ['services'],
   },
   { args: '--project=red-team', projects: ['red-team'], effort: 'normal', requirements: ['services'] },
   { args: '--project=performance', projects: ['performance'], effort: 'normal', requirements: BOTH },
