@@ -92,7 +92,9 @@ const WAYS: readonly Way[] = [
   {
     args: '--project=harness',
     projects: ['harness'],
-    files: ['artillery', 'cross-check', 'notes', 'open-loop', 'self-proof', 'sharding'].map((name) => `e2e/harness/${name}.spec.ts`),
+    files: ['artillery', 'cross-check', 'notes', 'open-loop', 'self-proof', 'sharding'].map(
+      (name) => `e2e/harness/${name}.spec.ts`,
+    ),
     effort: 'normal',
     requirements: ['services'],
   },
