@@ -30,6 +30,10 @@ async function runHunt(plan: HuntPlan): Promise<StaleReadHunt> {
   const hunt = new StaleReadHunt(seed)
   const options = { url, namespace: `hunt-${randomUUID()}`, ...PATIENT, memoryLeaseMs }
   const start = (): Promise<CacheWorker> => CacheWorker.start(options, hunt.database)
+  // A server that was started again knows no script.
+  const server = new Redis(url)
+  await server.script('FLUSH')
+  server.disconnect()
   hunt.workers.push(...(await Promise.all(Array.from({ length: processes }, start))))
   const seeds = Array.from({ length: schedules }, (_, index) => seed + index)
   const lane = async (): Promise<void> => {

@@ -14,7 +14,7 @@ import {
 } from '../invalidation-bus.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { REDIS_SCRIPTS } from './redis-scripts.ts'
-import { runScript, type Script } from './script-runner.ts'
+import { runScript, runScriptInOrder, type Script } from './script-runner.ts'
 
 /** Where Redis sends the invalidations of client tracking to a RESP2 connection. */
 const TRACKING_CHANNEL = '__redis__:invalidate'
@@ -116,7 +116,14 @@ export class RedisBus implements InvalidationBus {
   async announce(announcement: Announcement): Promise<Membership> {
     const { from, sequence, keys, tags, everything } = announcement
     const message = this.#packer.pack([from, sequence, keys, tags, everything])
-    const answer = await this.#run(REDIS_SCRIPTS.announce, [this.#deps.keys.announcements, message])
+    const { data, keys: names } = this.#deps
+    // Who acknowledges one has applied all before it, so none may overtake another.
+    const answer = await runScriptInOrder(
+      data,
+      REDIS_SCRIPTS.announce,
+      [names.register],
+      [names.announcements, message],
+    )
     const [ageMs, listeners, members] = answer as [number, number, readonly (Buffer | number)[]]
     const others: { id: string; remainingMs: number }[] = []
     for (let index = 0; index < members.length; index += 2) {

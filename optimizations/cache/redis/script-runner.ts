@@ -24,3 +24,16 @@ export async function runScript(
     return redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args)
   }
 }
+
+/**
+ * Runs a script by its text, which no server refuses. By its digest the first one may be refused, and the next one, sent
+ * before the refusal has arrived, executed before the first is sent again.
+ */
+export async function runScriptInOrder(
+  redis: Redis | Cluster,
+  { lua }: Script,
+  keys: readonly string[],
+  args: readonly (string | number | Buffer)[],
+): Promise<unknown> {
+  return redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args)
+}
