@@ -34,6 +34,7 @@ const RUN = `
   setInterval(() => undefined, 1_000)
   await endWithNpm()
   await startContainer(image, {
+    title: 'small run',
     define: (pulled) => {
       console.log('CREATING')
       return new WithVolume(pulled)
