@@ -13,15 +13,15 @@ export function script(lua: string): Script {
 /** Runs a script by its digest; a server that does not know it (new, restarted, flushed) is sent the text once. */
 export async function runScript(
   redis: Redis | Cluster,
-  { lua, sha }: Script,
+  one: Script,
   keys: readonly string[],
   args: readonly (string | number | Buffer)[],
 ): Promise<unknown> {
   try {
-    return await redis.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args)
+    return await redis.callBuffer('EVALSHA', one.sha, keys.length, ...keys, ...args)
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-    return redis.callBuffer('EVAL', lua, keys.length, ...keys, ...args)
+    return runScriptInOrder(redis, one, keys, args)
   }
 }
 
