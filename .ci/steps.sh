@@ -1,6 +1,8 @@
 # To be read by what runs steps and counts their tests: .ci/run and .ci/nightly.
 
 passed=0 failed=0 skipped=0
+# What failed and why, to be said again where a reader of the last lines finds it.
+failures=''
 
 # step SECONDS LOG COMMAND…: shows its output and keeps it in LOG, answers its exit code. When its time is over it is
 # interrupted as by Ctrl-C, so that tests still stop their services and print their counts; half a minute later it is killed.
@@ -31,11 +33,24 @@ count() {
     step_failed=1
   fi
   passed=$((passed + step_passed)) failed=$((failed + step_failed))
-  [ "$step_failed" -eq 0 ]
+  [ "$step_failed" -eq 0 ] && return
+  failures+="── $name"$'\n'"$(why_failed "$log")"$'\n'
+  return 1
 }
 
-# The last line, and the exit code.
+# why_failed LOG: the beginnings of the first failures as Playwright numbers them, or the last lines of what was no test.
+why_failed() {
+  local numbered
+  numbered="$(awk '
+    /^ +[0-9]+\) \[/ { left = ++number <= 8 ? 12 : 1 }
+    /^ +[0-9]+ (failed|flaky|passed|skipped|did not run)/ { left = 0 }
+    left > 0 && NF > 0 { left--; print substr($0, 1, 200) }' "$1")"
+  echo "${numbered:-$(tail -n 20 "$1" | cut -c 1-200)}"
+}
+
+# What failed, the last line, and the exit code.
 finish() {
+  [ -z "$failures" ] || printf 'What failed:\n%s\n' "$failures"
   echo "$passed passed, $failed failed$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")"
   [ "$failed" -eq 0 ] && exit 0 || exit 1
 }

@@ -93,6 +93,34 @@ for (const lane of LANES) {
   }
 }
 
+test('the pipeline ends with what failed, and why', async () => {
+  const output = `
+  ✓  1 [unit] › a.test.ts:1:1 › holds (2ms)
+
+  1) [realtime] › b.spec.ts:7:1 › arrives ───
+
+    Error: never arrived
+
+  1 failed
+    [realtime] › b.spec.ts:7:1 › arrives ───
+2 passed, 1 failed`
+  const { lines } = await runPipeline({
+    ...ALL_PASS,
+    measurements: `echo '${output}'; exit 1`,
+    auto: `echo 'no such network'; exit 3`,
+  })
+  expect(lines.slice(lines.indexOf('What failed:'))).toEqual([
+    'What failed:',
+    '── .ci/lanes/measurements',
+    '  1) [realtime] › b.spec.ts:7:1 › arrives ───',
+    '    Error: never arrived',
+    '── .ci/lanes/auto',
+    'no such network',
+    '',
+    '8 passed, 2 failed, 2 skipped',
+  ])
+})
+
 test('an engine that a lane has left behind is stopped at the end of the pipeline', async () => {
   const file = test.info().outputPath('engine')
   const leaves = `sleep 600 >&- 2>&- & echo $! | tee "$ENGINE_STATE/pid" >'${file}'; ${PASSES}`
