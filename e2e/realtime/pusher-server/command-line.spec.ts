@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -42,6 +43,43 @@ test.describe('Hotpath’s own server: command line', () => {
     child.kill('SIGTERM')
     expect((await result()).code).toBe(0)
     expect((await client.closed).code).toBe(4200)
+  })
+
+  test('apps are read again when their file changes: clients of others notice nothing, and a faulty file changes nothing', async () => {
+    const file = test.info().outputPath('apps.json')
+    const keep = { id: '1', key: 'keep', secret: 'hunter2' }
+    const change = { id: '2', key: 'change', secret: 'hunter2' }
+    const remove = { id: '3', key: 'remove', secret: 'hunter2' }
+    await writeFile(file, JSON.stringify([keep, change, remove]))
+    const { child, result } = run(['--apps', file])
+    const said = createInterface({ input: child.stderr })
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+    const { listening } = JSON.parse(line) as { listening: { host: string; port: number } }
+    const connect = (key: string) => RawClient.connect({ ...listening, key })
+    await using kept = await connect('keep')
+    await using changed = await connect('change')
+    await using removed = await connect('remove')
+
+    let heard = once(said, 'line')
+    await writeFile(file, '[{"id":"1","key":"keep","secret":"hunter2"')
+    expect((await heard)[0]).toMatch(/^pusher server: the apps stay as they were: .*must hold a JSON array/)
+    expect([kept, changed, removed].map(({ webSocket }) => webSocket.readyState)).toEqual([1, 1, 1])
+
+    heard = once(said, 'line')
+    const added = { id: '4', key: 'remove', secret: 'hunter2' }
+    await writeFile(file, JSON.stringify([keep, { ...change, clientEvents: true }, added]))
+    expect((await heard)[0]).toBe('pusher server: apps read again: 1 added, 1 changed, 1 removed')
+    expect((await changed.closed).code).toBe(4200)
+    expect((await removed.closed).code).toBe(4001)
+    await using again = await connect('change')
+    await using other = await connect('remove')
+    expect([kept, again, other].map(({ webSocket }) => webSocket.readyState)).toEqual([1, 1, 1])
+    const health = await fetch(`http://127.0.0.1:${listening.port}/health`)
+    expect(await health.json()).toEqual({ status: 'ok', version: expect.any(String), apps: 3, connections: 3 })
+    child.kill('SIGTERM')
+    const { code, stderr } = await result()
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('hunter2')
   })
 
   test('it ends within its deadline although a client does not answer', async () => {
