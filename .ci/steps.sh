@@ -38,14 +38,16 @@ count() {
   return 1
 }
 
-# why_failed LOG: the beginnings of the first failures as Playwright numbers them, or the last lines of what was no test.
+# why_failed LOG: the beginnings of the first failures as Playwright numbers them; of what ended before its summary the tests
+# that had failed, and the last lines.
 why_failed() {
   local numbered
   numbered="$(awk '
     /^ +[0-9]+\) \[/ { left = ++number <= 8 ? 12 : 1 }
     /^ +[0-9]+ (failed|flaky|passed|skipped|did not run)/ { left = 0 }
     left > 0 && NF > 0 { left--; print substr($0, 1, 200) }' "$1")"
-  echo "${numbered:-$(tail -n 20 "$1" | cut -c 1-200)}"
+  echo "${numbered:-$(grep '^  ✘' "$1" | head -n 20 | cut -c 1-200)
+$(tail -n 20 "$1" | cut -c 1-200)}"
 }
 
 # What failed, the last line, and the exit code.

@@ -107,7 +107,7 @@ test('the pipeline ends with what failed, and why', async () => {
   const { lines } = await runPipeline({
     ...ALL_PASS,
     measurements: `echo '${output}'; exit 1`,
-    auto: `echo 'no such network'; exit 3`,
+    auto: `echo '  ✘  1 [browser] › c.spec.ts:1:1 › loads'; echo 'no such network'; exit 3`,
   })
   expect(lines.slice(lines.indexOf('What failed:'))).toEqual([
     'What failed:',
@@ -115,6 +115,8 @@ test('the pipeline ends with what failed, and why', async () => {
     '  1) [realtime] › b.spec.ts:7:1 › arrives ───',
     '    Error: never arrived',
     '── .ci/lanes/auto',
+    '  ✘  1 [browser] › c.spec.ts:1:1 › loads',
+    '  ✘  1 [browser] › c.spec.ts:1:1 › loads',
     'no such network',
     '',
     '8 passed, 2 failed, 2 skipped',

@@ -53,8 +53,8 @@ test('two transactions that lock in opposite order both end well', async ({ post
     { rating: 1 },
     { rating: 2 },
   ])
-  // The loser came a second time.
-  expect(holders).toBe(3)
+  // The loser came again; it may have been first at its lock once more, and lost once more.
+  expect(holders).toBeGreaterThanOrEqual(3)
 })
 
 test('what the work itself throws rolls back and is not repeated', async ({ postgres }) => {
