@@ -11,6 +11,8 @@ stop_engine() {
   if [ -n "$engine_pid" ]; then
     kill "$engine_pid" 2>/dev/null
     wait "$engine_pid" 2>/dev/null
+    # It leaves this mounted, and so its directory could not be removed.
+    umount "$engine_state/exec/netns/default" 2>/dev/null
   fi
   [ -n "${ENGINE_STATE:-}" ] || rm -rf "$engine_state"
 }
