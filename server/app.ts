@@ -1,24 +1,24 @@
 import express, { Router, type Express } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
+import { clientAddress } from '#optimizations/express/client-address.ts'
+import type { Drain } from '#optimizations/express/drain.ts'
+import { createRateLimit } from '#optimizations/express/rate-limit/rate-limit.ts'
+import { createRequestContext } from '#optimizations/express/request-context.ts'
+import { RequestMetrics } from '#optimizations/express/request-metrics.ts'
 import type { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 import type { WarmingPlan } from '#optimizations/manager/warm.ts'
-import { createAuthenticate, type AccessTokens } from '#server/http/access-token.ts'
+import { createAuthenticate, principalOf, type AccessTokens } from '#server/http/access-token.ts'
 import { ApiRouter } from '#server/http/api-router.ts'
 import { checkRequestHead } from '#server/http/check-request-head.ts'
 import { createCors } from '#server/http/cors.ts'
 import { createInspectionAccess, type InspectionOptions } from '#server/http/inspection-access.ts'
-import type { Drain } from '#server/http/drain.ts'
-import { createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
+import { answerGivenUp, createErrorHandler, refuseUnknownRoute } from '#server/http/error-handler.ts'
 import type { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
-import { byAddress, byUser, createRateLimit } from '#server/http/rate-limit/rate-limit.ts'
 import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
-import { createRequestContext } from '#server/http/request-context.ts'
 import { createRequestLog } from '#server/http/request-log.ts'
-import { RequestMetrics } from '#server/http/request-metrics.ts'
 import { refuseUnencodedReplies } from '#server/http/send-reply.ts'
-import { rememberRoutes } from '#server/http/route-template.ts'
 import { answerServerOptions } from '#server/http/server-options.ts'
 import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import { urlHost } from '#optimizations/pusher/pusher-app.ts'
@@ -114,13 +114,18 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
   const app = express()
   app.disable('x-powered-by')
   app.set('trust proxy', options.trustedProxies)
-  rememberRoutes(app)
   refuseUnencodedReplies(app)
-  const requestMetrics = new RequestMetrics()
+  const requestMetrics = new RequestMetrics(app)
   const surface = createSurface(deps, options, requestMetrics)
 
   app.use(requestMetrics.middleware)
-  app.use(createRequestContext(deps.requests, options.requestTimeoutMs))
+  app.use(
+    createRequestContext({
+      timeoutMs: options.requestTimeoutMs,
+      currentRequest: deps.requests,
+      answer: answerGivenUp,
+    }),
+  )
   app.use(createRequestLog(deps.logger))
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: contentSecurityPolicy(options) } }))
   app.use(createCors(options.corsOrigins))
@@ -132,10 +137,10 @@ export function createApp(deps: AppDeps, options: AppOptions): Express {
 
   const { open, authenticated } = surface[API_ROOT].routers()
   const router = Router()
-  router.use(createRateLimit(deps.limits.perAddress, byAddress))
+  router.use(createRateLimit(deps.limits.perAddress, clientAddress))
   router.use(open)
   router.use(createAuthenticate(deps.tokens))
-  router.use(createRateLimit(deps.limits.perUser, byUser))
+  router.use(createRateLimit(deps.limits.perUser, (_request, response) => principalOf(response).id))
   router.use(authenticated)
   app.use(API_ROOT, router)
 

@@ -1,6 +1,10 @@
 import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
+import { createDrain, type Drain } from '#optimizations/express/drain.ts'
+import { createHttpServer, type HttpServer } from '#optimizations/express/http-server.ts'
+import { connectRedis } from '#optimizations/express/rate-limit/connect-redis.ts'
+import { createRedisTokenStore } from '#optimizations/express/rate-limit/redis-token-store.ts'
 import { systemClock } from '#optimizations/kernel/clock.ts'
 import { withDeadline } from '#optimizations/kernel/deadline.ts'
 import { AppError, describeError } from '#optimizations/kernel/errors.ts'
@@ -13,16 +17,12 @@ import { answerCommandLine } from '#server/command-line.ts'
 import { InvalidEnvironmentError, readConfig, type Config } from '#server/config.ts'
 import { entities } from '#server/entities/entities.ts'
 import { createAccessTokens } from '#server/http/access-token.ts'
-import { createDrain, type Drain } from '#server/http/drain.ts'
-import { createHttpServer, type HttpServer } from '#server/http/http-server.ts'
 import { logFinding } from '#server/http/log-finding.ts'
 import { createLogger } from '#server/http/logger.ts'
 import { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
 import { HeldRefusals } from '#server/http/rate-limit/held-refusals.ts'
 import { createRateLimits } from '#server/http/rate-limit/rate-limits.ts'
-import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
 import { createSignInGuard } from '#server/http/sign-in/create-sign-in-guard.ts'
-import { connectRedis } from '#server/redis.ts'
 import { createRedisLeaderboardStore } from '#server/services/leaderboard/redis-leaderboard-store.ts'
 import { createEventBuilder } from '#server/services/event-builder.ts'
 import { createReplyEncoder } from '#server/services/reply-encoder.ts'
@@ -165,7 +165,7 @@ async function run(config: Config): Promise<void> {
   const application = await Promise.race([startApplication(config, logger), asked])
   // Nobody has been told anything yet.
   if (typeof application === 'string') return
-  const http = createHttpServer(application.app, config)
+  const http = createHttpServer(application.app, { ...config, headsAreCheckedBy: 'listener' })
   try {
     const url = await listen(http.server, config)
     logger.info({ url, optimize: config.optimize }, 'listening')

@@ -7,7 +7,7 @@ export interface AppErrorOptions {
 
 /**
  * The one base of every error that Hotpath raises on purpose. Each module narrows `Code` to the codes it lists.
- * Statuses live in `server/http` only: a code says what went wrong, not how it is spoken of over HTTP.
+ * Statuses live where HTTP is spoken: a code says what went wrong, not how it is spoken of over HTTP.
  */
 export class AppError<Code extends string = string> extends Error {
   readonly code: Code

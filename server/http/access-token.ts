@@ -2,9 +2,8 @@ import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto'
 import type { RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
-import { ROLES } from '#server/entities/user.ts'
+import { ROLES, type Role } from '#server/entities/user.ts'
 import { HttpError } from './problem.ts'
-import type { Principal } from './request-context.ts'
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
@@ -25,6 +24,12 @@ const Claims = z.strictObject({
   exp: z.int(),
   nbf: z.int().optional(),
 })
+
+/** Who asks, as the access token says. */
+export interface Principal {
+  readonly id: string
+  readonly role: Role
+}
 
 export interface AccessTokens {
   issue(principal: Principal): string

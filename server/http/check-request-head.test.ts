@@ -2,15 +2,14 @@ import { expect, test } from '@playwright/test'
 import express from 'express'
 import { RawConnection, type RawReply } from '#fixtures/edges/raw-connection.ts'
 import { serve } from '#fixtures/edges/serve.ts'
-import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { checkRequestHead } from './check-request-head.ts'
 import { createErrorHandler } from './error-handler.ts'
 import { createLogger } from './logger.ts'
-import { createRequestContext } from './request-context.ts'
+import { createRequestContext } from '#optimizations/express/request-context.ts'
 
 function createApp() {
   const app = express()
-  app.use(createRequestContext(new CurrentRequest(), 30_000))
+  app.use(createRequestContext({ timeoutMs: 30_000 }))
   app.use(checkRequestHead)
   app.use(express.json())
   app.use((request, response) => response.json({ read: (request.body as unknown) ?? null }))
@@ -19,7 +18,7 @@ function createApp() {
 }
 
 async function exchange(head: string, body = ''): Promise<RawReply> {
-  await using served = await serve(createApp())
+  await using served = await serve(createApp(), { headsAreCheckedBy: 'listener' })
   using connection = await RawConnection.open(served.url)
   const reply = await connection.exchange(`${head}\r\n\r\n${body}`)
   if (typeof reply === 'string') throw new Error(`no reply: ${reply}`)
@@ -69,7 +68,7 @@ for (const head of [
 }
 
 test('a client that waits for 100 Continue is told to go on, and its body is read', async () => {
-  await using served = await serve(createApp())
+  await using served = await serve(createApp(), { headsAreCheckedBy: 'listener' })
   using connection = await RawConnection.open(served.url)
   const head =
     'POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 7\r\nexpect: 100-Continue'

@@ -1,5 +1,5 @@
+import type { Principal } from './access-token.ts'
 import { HttpError } from './problem.ts'
-import type { Principal } from './request-context.ts'
 
 /** Throws 403 for everybody else. */
 export function mustBeAdmin({ role }: Principal): void {

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import type { z } from 'zod'
-import type { Principal } from './request-context.ts'
+import type { Principal } from './access-token.ts'
 
 /** What one endpoint takes and answers. The document of the API is made of these, so it cannot differ from what runs. */
 export interface Operation<Params = unknown, Query = unknown, Body = unknown, Reply = unknown> {

@@ -1,28 +1,16 @@
-import { STATUS_CODES } from 'node:http'
 import type { Response } from 'express'
 import { isConnectionLoss, sqlStateOf } from '#optimizations/database/errors.ts'
+import { problemDetails, RETRY_AFTER_SEC, type ProblemDetails } from '#optimizations/express/problem-details.ts'
+import { RequestError } from '#optimizations/express/request-error.ts'
 import { AppError } from '#optimizations/kernel/errors.ts'
 import { sendBody } from './send-reply.ts'
 
-/** Problem Details for HTTP APIs (RFC 9457), with the request id and a stable code beside the standard members. */
-export interface Problem {
-  readonly type: 'about:blank'
-  readonly title: string
-  readonly status: number
-  readonly detail: string
-  readonly code: string
-  readonly requestId: string
-  readonly errors?: readonly { readonly path: string; readonly message: string }[]
-}
-
 /** An error that HTTP itself has a status for: raised in `server/http` and `server/routes` only. */
-export class HttpError extends AppError {
-  readonly status: number
-  readonly errors: Problem['errors']
+export class HttpError extends RequestError<string> {
+  readonly errors: ProblemDetails['errors']
 
-  constructor(status: number, code: string, message: string, errors?: Problem['errors']) {
-    super(code, message)
-    this.status = status
+  constructor(status: number, code: string, message: string, errors?: ProblemDetails['errors']) {
+    super(status, code, message)
     this.errors = errors
   }
 }
@@ -89,17 +77,12 @@ function clientFault(error: unknown): { status: number; code: string; detail: st
 }
 
 /** The problem that an error is to its client. Nothing of an unknown error is shown: it may hold anything. */
-export function problemOf(error: unknown, requestId: string): Problem {
-  const build = (status: number, code: string, detail: string, errors?: Problem['errors']): Problem => ({
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? 'Error',
-    status,
-    detail,
-    code,
-    requestId,
-    ...(errors === undefined ? {} : { errors }),
-  })
-  if (error instanceof HttpError) return build(error.status, error.code, error.message, error.errors)
+export function problemOf(error: unknown, requestId: string): ProblemDetails {
+  const build = (status: number, code: string, detail: string, errors?: ProblemDetails['errors']): ProblemDetails =>
+    problemDetails({ status, code, detail, errors }, requestId)
+  if (error instanceof RequestError) {
+    return build(error.status, error.code, error.message, error instanceof HttpError ? error.errors : undefined)
+  }
   if (error instanceof AppError) {
     const status = STATUS_OF_CODE[error.code]
     if (status !== undefined) return build(status, error.code, error.message)
@@ -113,10 +96,7 @@ export function problemOf(error: unknown, requestId: string): Problem {
   return build(500, 'internal_error', 'Something went wrong on our side. The request id finds it in the log.')
 }
 
-/** How long a client should wait before it comes back, in seconds: outages are over in a moment or last. */
-const RETRY_AFTER_SEC = 1
-
-export function sendProblem(response: Response, problem: Problem): void {
+export function sendProblem(response: Response, problem: ProblemDetails): void {
   if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
   // A 401 names a way to say who one is (RFC 9110, 15.5.2); this is the one that there is.
   if (problem.status === 401) response.setHeader('www-authenticate', 'Bearer')

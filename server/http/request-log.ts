@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express'
 import type { Logger } from 'pino'
 import { pinoHttp } from 'pino-http'
-import { contextOf } from './request-context.ts'
+import { contextOf } from '#optimizations/express/request-context.ts'
 
 const outcomeOf = (response: { writableFinished: boolean }): string =>
   response.writableFinished ? 'request completed' : 'request aborted'

@@ -1,9 +1,9 @@
 import { z } from 'zod'
+import { clientAddress } from '#optimizations/express/client-address.ts'
 import { ROLES } from '#server/entities/user.ts'
 import type { AccessTokens } from '#server/http/access-token.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
-import { byAddress } from '#server/http/rate-limit/rate-limit.ts'
 import type { SignInGuard } from '#server/http/sign-in/sign-in-guard.ts'
 import type { SignInOrigin, SignInService } from '#server/services/sign-in.ts'
 
@@ -34,7 +34,7 @@ export function authRoutes(
 ): void {
   api.serveOpen(signIn, async ({ body: { username: name, password }, request, response }) => {
     const check = (origin: SignInOrigin) => deps.signIn.signIn(name, password, origin)
-    const user = await deps.guard.run({ name, address: byAddress(request), response, check })
+    const user = await deps.guard.run({ name, address: clientAddress(request), response, check })
     return { token: deps.tokens.issue({ id: user.id, role: user.role }), user }
   })
 }

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import type { InspectionAccess } from '#server/http/inspection-access.ts'
 import { defineOperation } from '#server/http/operation.ts'
-import type { RequestMetrics } from '#server/http/request-metrics.ts'
+import type { RequestMetrics } from '#optimizations/express/request-metrics.ts'
 import { ExplainedReadiness, Liveness, PerformanceHealth, Readiness } from '#server/schemas/health.ts'
-import type { HealthStatus } from '#optimizations/kernel/health.ts'
+import { SHUTTING_DOWN, statusOfHealth } from '#optimizations/express/readiness.ts'
 import { perService } from '#optimizations/manager/service-name.ts'
 import type { Optimizations, OptimizationsHealth } from '#optimizations/manager/optimizations.ts'
 
@@ -32,8 +32,6 @@ const performance = defineOperation({
   reply: PerformanceHealth,
 })
 
-const statusCode = (status: HealthStatus): number => (status === 'unhealthy' ? 503 : 200)
-
 function explain({ status, reasons, services }: OptimizationsHealth): z.infer<typeof ExplainedReadiness> {
   const shown = perService((name) => {
     const { details: _left, ...health } = services[name]
@@ -57,14 +55,13 @@ export function healthRoutes(
   // It asks nothing of its services, or their outage would get every process restarted.
   api.serveOpen(live, () => ({ status: 'healthy' as const }))
 
-  // A degraded service does not take the process out, an unhealthy one does.
   api.serveOpen(ready, async ({ request, response }) => {
     if (isDraining()) {
-      response.status(503)
-      return { status: 'unhealthy' as const, reasons: ['the process is shutting down'] }
+      response.status(statusOfHealth(SHUTTING_DOWN.status))
+      return SHUTTING_DOWN
     }
     const health = await optimizations.health()
-    response.status(statusCode(health.status))
+    response.status(statusOfHealth(health.status))
     if (access.mayInspect(request)) return explain(health)
     return { status: health.status, services: perService((name) => ({ status: health.services[name].status })) }
   })
@@ -74,7 +71,7 @@ export function healthRoutes(
     const { status, reasons, services } = await optimizations.health()
     const { optimizationEnabled, timestamp, process } = optimizations.metrics()
     const { routes: _all, ...requests } = requestMetrics.snapshot()
-    response.status(statusCode(status))
+    response.status(statusOfHealth(status))
     const counted = { optimizationEnabled, start: optimizations.status(), requests, process, timestamp }
     return { status, reasons, services, ...counted }
   })

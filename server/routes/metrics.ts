@@ -1,12 +1,11 @@
-import { Registry } from 'prom-client'
+import { createMetricsHandler } from '#optimizations/express/metrics-handler.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import type { InspectionAccess } from '#server/http/inspection-access.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import type { AttemptLimiter } from '#server/http/rate-limit/attempt-limiter.ts'
 import type { BodyAllowance } from '#server/http/rate-limit/body-allowance.ts'
-import type { RateLimiter } from '#server/http/rate-limit/rate-limiter.ts'
-import type { RequestMetrics } from '#server/http/request-metrics.ts'
-import { sendBody } from '#server/http/send-reply.ts'
+import type { RateLimiter } from '#optimizations/express/rate-limit/rate-limiter.ts'
+import type { RequestMetrics } from '#optimizations/express/request-metrics.ts'
 import { Metrics } from '#server/schemas/metrics.ts'
 import type { Optimizations } from '#optimizations/manager/optimizations.ts'
 
@@ -41,10 +40,9 @@ export function metricsRoutes(
   })
 
   // Text, by families that are declared one by one where they are counted.
-  api.servePlain('/', async (request, response) => {
+  const page = createMetricsHandler([() => optimizations.prometheus(), () => requestMetrics.registry.metrics()])
+  api.servePlain('/', (request, response, next) => {
     access.requireInspector(request)
-    const texts = await Promise.all([optimizations.prometheus(), requestMetrics.registry.metrics()])
-    response.setHeader('cache-control', 'no-store')
-    sendBody(response, Registry.PROMETHEUS_CONTENT_TYPE, texts.join('\n'))
+    return page(request, response, next)
   })
 }

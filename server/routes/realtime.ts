@@ -1,11 +1,11 @@
 import { z } from 'zod'
+import { requireTokens, takeTokens } from '#optimizations/express/rate-limit/rate-limit.ts'
 import type { ChannelAuthorizer } from '#optimizations/pusher/channel-authorization.ts'
 import type { ChannelState } from '#optimizations/pusher/channel-state.ts'
 import type { Publisher } from '#optimizations/pusher/publisher.ts'
 import type { ApiRouter } from '#server/http/api-router.ts'
 import { defineOperation } from '#server/http/operation.ts'
 import { HttpError } from '#server/http/problem.ts'
-import { requireTokens, takeTokens } from '#server/http/rate-limit/rate-limit.ts'
 import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import type { Viewer } from '#server/services/class-access.ts'
 import type { TriggerService } from '#server/services/triggers.ts'
@@ -105,22 +105,23 @@ export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
   const { channels, receiveWebhook, recordDelivery, triggers, limits } = deps
   api.serve(authorize, async ({ viewer, body, response }) => {
     if ('channel_name' in body) {
-      await requireTokens(limits.channelsPerUser, response, 1)
+      await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted: 1, response })
       return channels.authorize(viewer, body.socket_id, body.channel_name)
     }
-    await requireTokens(limits.channelsPerUser, response, body.channel_names.length)
+    await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted: body.channel_names.length, response })
     return channels.authorizeMany(viewer, body.socket_id, body.channel_names)
   })
   api.serve(authenticate, async ({ viewer, body, response }) => {
-    await requireTokens(limits.channelsPerUser, response, 1)
+    await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted: 1, response })
     return channels.authenticateUser(viewer, body.socket_id)
   })
   api.serve(trigger, async ({ viewer, body, response }) => {
-    await requireTokens(limits.triggersPerUser, response, 1)
+    await requireTokens(limits.triggersPerUser, { key: viewer.id, wanted: 1, response })
     return { id: await triggers.trigger(viewer, body) }
   })
-  api.serve(deliveries, async ({ body: { latenciesMs }, response }) => {
-    const recorded = latenciesMs.slice(0, await takeTokens(limits.deliveriesPerUser, response, latenciesMs.length))
+  api.serve(deliveries, async ({ viewer, body: { latenciesMs }, response }) => {
+    const tokens = { key: viewer.id, wanted: latenciesMs.length, response }
+    const recorded = latenciesMs.slice(0, await takeTokens(limits.deliveriesPerUser, tokens))
     for (const latencyMs of recorded) recordDelivery(latencyMs)
     return { recorded: recorded.length }
   })

@@ -5,8 +5,8 @@ import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { leaseRedis } from '#fixtures/services/broker/broker-client.ts'
 import { expect, test } from '#fixtures/test.ts'
-import { createRedisTokenStore } from '#server/http/rate-limit/redis-token-store.ts'
-import { connectRedis } from '#server/redis.ts'
+import { createRedisTokenStore } from '#optimizations/express/rate-limit/redis-token-store.ts'
+import { connectRedis } from '#optimizations/express/rate-limit/connect-redis.ts'
 
 describeTokenStore('in Redis', async () => {
   const redis = await leaseRedis()

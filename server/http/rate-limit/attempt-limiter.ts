@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '#optimizations/kernel/clock.ts'
-import type { Decision, RateLimiterOptions } from './rate-limiter.ts'
-import type { TokenStore } from './token-store.ts'
+import type { Decision, RateLimiterOptions } from '#optimizations/express/rate-limit/rate-limiter.ts'
+import type { TokenStore } from '#optimizations/express/rate-limit/token-store.ts'
 
 export interface AttemptLimiterStatistics {
   readonly allowed: number

@@ -6,9 +6,8 @@ import { pino } from 'pino'
 import { request } from 'undici'
 import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
 import { serve } from '#fixtures/edges/serve.ts'
-import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createErrorHandler } from '#server/http/error-handler.ts'
-import { createRequestContext } from '#server/http/request-context.ts'
+import { createRequestContext } from '#optimizations/express/request-context.ts'
 import { BodyAllowance } from './body-allowance.ts'
 
 const LIMIT_BYTES = 100_000
@@ -23,7 +22,7 @@ async function serveBodies() {
   const allowance = new BodyAllowance({ clock, refusals }, { tokensPerSec: 1_000, burst: 100_000 })
   const app = express()
   app.set('trust proxy', 1)
-  app.use(createRequestContext(new CurrentRequest(), 30_000))
+  app.use(createRequestContext({ timeoutMs: 30_000 }))
   const parser = express.raw({ type: TYPE, limit: LIMIT_BYTES })
   app.post('/', allowance.metered(parser, { type: TYPE, limitBytes: LIMIT_BYTES }), (_request, response) => {
     response.end()

@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '#optimizations/kernel/clock.ts'
-import { clientAddress } from '../client-address.ts'
+import { clientAddress } from '#optimizations/express/client-address.ts'
 import { HttpError } from '../problem.ts'
 import type { HeldRefusals } from './held-refusals.ts'
-import type { Bucket } from './token-store.ts'
+import type { Bucket } from '#optimizations/express/rate-limit/token-store.ts'
 
 /** What is no longer takes the process about as long as any request, and counts as one. */
 const SMALL_BYTES = 16_384

@@ -1,5 +1,5 @@
 import type { OptionalStore } from './optional-store.ts'
-import type { TokenStore } from './token-store.ts'
+import type { TokenStore } from '#optimizations/express/rate-limit/token-store.ts'
 
 /** Asks the buckets that all processes share, and those of this process while the shared ones are away. */
 export function createFallbackTokenStore(

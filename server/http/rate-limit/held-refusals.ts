@@ -1,6 +1,6 @@
 import type { Response } from 'express'
 import type { Clock } from '#optimizations/kernel/clock.ts'
-import { contextOf } from '../request-context.ts'
+import { contextOf } from '#optimizations/express/request-context.ts'
 
 const MAX_HELD = 1_000
 const HOLD_MS = 1_000

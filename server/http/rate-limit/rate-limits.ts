@@ -1,6 +1,5 @@
-import { systemClock } from '#optimizations/kernel/clock.ts'
-import { RateLimiter } from './rate-limiter.ts'
-import type { Bucket, TokenStore } from './token-store.ts'
+import { RateLimiter } from '#optimizations/express/rate-limit/rate-limiter.ts'
+import type { Bucket, TokenStore } from '#optimizations/express/rate-limit/token-store.ts'
 
 /** What each limit is called in the store and in statistics. */
 const NAMES = {
@@ -27,7 +26,7 @@ export function createRateLimits(
   const limits: Partial<Record<LimitName, RateLimiter>> = {}
   for (const [limit, bucket] of Object.entries(buckets) as [LimitName, Bucket | undefined][]) {
     if (bucket === undefined) continue
-    limits[limit] = new RateLimiter({ clock: systemClock, ...deps }, { name: NAMES[limit], ...bucket })
+    limits[limit] = new RateLimiter(deps, { name: NAMES[limit], ...bucket })
   }
   return limits
 }

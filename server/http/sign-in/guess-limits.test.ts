@@ -1,7 +1,7 @@
 import { expect, test } from '@playwright/test'
 import { MemoryTokenStore } from '#fixtures/doubles/memory-token-store.ts'
 import { createFallbackTokenStore } from '#server/http/rate-limit/fallback-token-store.ts'
-import { createLocalTokenStore } from '#server/http/rate-limit/local-token-store.ts'
+import { createLocalTokenStore } from '#optimizations/express/rate-limit/local-token-store.ts'
 import { OptionalStore } from '#server/http/rate-limit/optional-store.ts'
 import { GuessLimits, type GuessBuckets } from './guess-limits.ts'
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import type { Clock } from '#optimizations/kernel/clock.ts'
 import { AttemptLimiter } from '#server/http/rate-limit/attempt-limiter.ts'
-import type { Bucket, TokenStore } from '#server/http/rate-limit/token-store.ts'
+import type { Bucket, TokenStore } from '#optimizations/express/rate-limit/token-store.ts'
 import type { KnownPairs } from './known-pairs.ts'
 
 export interface GuessLimitsDeps {

@@ -2,10 +2,9 @@ import { expect, test } from '@playwright/test'
 import express from 'express'
 import { pino } from 'pino'
 import { serve } from '#fixtures/edges/serve.ts'
-import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createErrorHandler } from '#server/http/error-handler.ts'
 import { HeldRefusals } from '#server/http/rate-limit/held-refusals.ts'
-import { createRequestContext } from '#server/http/request-context.ts'
+import { createRequestContext } from '#optimizations/express/request-context.ts'
 import { ServiceError } from '#server/services/errors.ts'
 import { SignInGuard } from './sign-in-guard.ts'
 import { ManualClock } from '#fixtures/doubles/manual-clock.ts'
@@ -28,7 +27,7 @@ async function serveRefusals(guess: typeof REFUSED | typeof ALLOWED) {
     throw new ServiceError('sign_in_busy', 'busy')
   }
   const app = express()
-  app.use(createRequestContext(new CurrentRequest(), 30_000))
+  app.use(createRequestContext({ timeoutMs: 30_000 }))
   app.post('/', async (_request, response) => {
     await guard.run({ name: 'ada', address: 'here', response, check })
   })

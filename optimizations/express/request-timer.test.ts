@@ -30,7 +30,7 @@ test('a phase that is still under way counts up to now', async () => {
 test('every reply says where its time went, each its own, also one without a body', async () => {
   const requests = new CurrentRequest()
   const app = express()
-  app.use(createRequestContext(requests, 10_000))
+  app.use(createRequestContext({ timeoutMs: 10_000, currentRequest: requests }))
   app.get('/:ms', async (request, response) => {
     requests.scope?.timer?.enter('db')
     await sleep(Number(request.params.ms))

@@ -1,21 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { Request, RequestHandler, Response } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { AppError } from '#optimizations/kernel/errors.ts'
-import type { CurrentRequest, RequestScope } from '#optimizations/manager/current-request.ts'
-import type { Role } from '#server/entities/user.ts'
+import { CurrentRequest, type RequestScope } from '#optimizations/manager/current-request.ts'
 import { beforeHead } from './before-head.ts'
-import { HttpError, problemOf, sendProblem } from './problem.ts'
+import { RETRY_AFTER_SEC } from './problem-details.ts'
+import { RequestError } from './request-error.ts'
 import { RequestTimer } from './request-timer.ts'
-
-/** Who asks, as the access token says. */
-export interface Principal {
-  readonly id: string
-  readonly role: Role
-}
 
 /** What belongs to one request and travels with it through the layers, down to its statements. */
 export type RequestContext = Required<RequestScope>
+
+export interface RequestContextOptions {
+  /** How long a request may take, from its head to its reply. */
+  readonly timeoutMs: number
+  /** The one that `startOptimizations` was given: what is asked of cache and database carries id, signal and deadline. */
+  readonly currentRequest?: CurrentRequest
+  /**
+   * Answers a request that is given up, because its time is over or the process stops. By default the application's error
+   * handlers do, as for any other error.
+   */
+  readonly answer?: (response: Response, error: RequestError) => void
+}
 
 /** Why a signal was aborted when nobody waits for the reply any more. */
 export class ClientGoneError extends AppError<'client_gone'> {
@@ -28,7 +34,7 @@ export class ClientGoneError extends AppError<'client_gone'> {
 const ACCEPTED_ID = /^[\w.-]{8,64}$/
 
 const contexts = new WeakMap<Response, RequestContext>()
-const endings = new WeakMap<ServerResponse, (error: HttpError) => void>()
+const endings = new WeakMap<ServerResponse, (error: RequestError) => void>()
 
 function requestIdOf(request: Request): string {
   const offered = request.get('x-request-id')
@@ -42,19 +48,34 @@ export function contextOf(response: Response): RequestContext {
   return context
 }
 
+/** Whether nobody waits for an answer, or it has been given: what fails then is the consequence of it. */
+export function isOver(response: Response): boolean {
+  return response.writableEnded || contextOf(response).signal.reason instanceof ClientGoneError
+}
+
 /** Gives up a request that is not answered yet, whether or not its handler heeds its signal: the reply is `error`. */
-export function endRequest(response: ServerResponse, error: HttpError): void {
+export function endRequest(response: ServerResponse, error: RequestError): void {
   const end = endings.get(response)
   if (end === undefined) response.destroy()
   else end(error)
 }
 
 /** Somebody reads the body and it is not whole: then it is the client that takes its time (RFC 9110, 15.5.9). */
-function timeoutError(request: Request, requestTimeoutMs: number): HttpError {
+function timeoutError(request: Request, timeoutMs: number): RequestError {
   if (!request.complete && request.readableFlowing === true) {
-    return new HttpError(408, 'request_timeout', `The body did not arrive within ${requestTimeoutMs} ms.`)
+    return new RequestError(408, 'request_timeout', `The body did not arrive within ${timeoutMs} ms.`)
   }
-  return new HttpError(503, 'request_timeout', `The request took longer than ${requestTimeoutMs} ms.`)
+  return new RequestError(503, 'request_timeout', `The request took longer than ${timeoutMs} ms.`)
+}
+
+/** Express ends the connection of a request that fails once more after its reply, so that no other may be on it. */
+function askErrorHandlers(response: Response, error: RequestError, next: NextFunction): void {
+  response.setHeader('connection', 'close')
+  if (error.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
+  // A handler that heeds its signal fails with the same error, and goes first.
+  setImmediate(() => {
+    if (!response.headersSent) next(error)
+  })
 }
 
 /**
@@ -63,28 +84,30 @@ function timeoutError(request: Request, requestTimeoutMs: number): HttpError {
  * for it, and gives the reply its `Server-Timing`. Answers when the time is over: 408 where the body has not come, 503
  * otherwise.
  */
-export function createRequestContext(requests: CurrentRequest, requestTimeoutMs: number): RequestHandler {
+export function createRequestContext(options: RequestContextOptions): RequestHandler {
+  const { timeoutMs, currentRequest = new CurrentRequest(), answer } = options
   return (request, response, next) => {
     const timer = new RequestTimer()
     const ending = new AbortController()
     const requestId = requestIdOf(request)
-    const end = (error: HttpError): void => {
+    const end = (error: RequestError): void => {
       ending.abort(error)
       if (response.headersSent) return
       // What is still to come of the body will not be read: the connection is of no use any more.
       if (!request.complete) response.setHeader('connection', 'close')
-      sendProblem(response, problemOf(error, requestId))
+      if (answer === undefined) askErrorHandlers(response, error, next)
+      else answer(response, error)
     }
-    const timeout = setTimeout(() => end(timeoutError(request, requestTimeoutMs)), requestTimeoutMs)
+    const timeout = setTimeout(() => end(timeoutError(request, timeoutMs)), timeoutMs)
     response.once('close', () => {
       clearTimeout(timeout)
       if (!response.writableFinished) ending.abort(new ClientGoneError())
     })
     response.setHeader('x-request-id', requestId)
     beforeHead(response, () => response.setHeader('server-timing', timer.toString()))
-    const context = { requestId, signal: ending.signal, deadlineAt: Date.now() + requestTimeoutMs, timer }
+    const context = { requestId, signal: ending.signal, deadlineAt: Date.now() + timeoutMs, timer }
     contexts.set(response, context)
     endings.set(response, end)
-    requests.run(context, next)
+    currentRequest.run(context, next)
   }
 }

@@ -1,28 +1,26 @@
 import { expect, test } from '@playwright/test'
 import express, { Router } from 'express'
 import { serve } from '#fixtures/edges/serve.ts'
-import { HttpError } from './problem.ts'
 import { RequestMetrics } from './request-metrics.ts'
-import { rememberRoutes } from './route-template.ts'
+import { RequestError } from './request-error.ts'
 
 /** An application with routers in routers, as the real one has, and with ways to fail. */
 function createApp() {
-  const metrics = new RequestMetrics()
   const app = express()
-  rememberRoutes(app)
+  const metrics = new RequestMetrics(app)
   app.use(metrics.middleware)
   const lessons = Router()
   lessons.get('/', (_request, response) => response.json([]))
   lessons.get('/:id', (request, response) => {
-    if (request.params.id === 'broken') throw new HttpError(500, 'broken', 'broken')
-    if (request.params.id === 'missing') throw new HttpError(404, 'not_found', 'missing')
+    if (request.params.id === 'broken') throw new RequestError<string>(500, 'broken', 'broken')
+    if (request.params.id === 'missing') throw new RequestError<string>(404, 'not_found', 'missing')
     response.json({ route: (request.route as { path: string }).path })
   })
   lessons.get('/:id/never', () => undefined)
   const api = Router()
   api.use('/lessons', lessons)
   app.use('/api/v1', api)
-  app.use(((error: HttpError, _request, response, _next) => {
+  app.use(((error: RequestError, _request, response, _next) => {
     response.status(error.status).end()
   }) satisfies express.ErrorRequestHandler)
   return { metrics, app }

@@ -1,11 +1,11 @@
-import type { RequestHandler } from 'express'
+import type { Express, RequestHandler } from 'express'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { LatencyHistogram, type HistogramSnapshot } from '#optimizations/kernel/histogram.ts'
-import { routeTemplateOf } from './route-template.ts'
+import { HTTP_METHODS } from './http-methods.ts'
+import { rememberRoutes, routeTemplateOf } from './route-template.ts'
 
 /** Seconds. Dense around the targets of 150 and 200 ms. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 5, 10]
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** Label of what no route took: files, unknown paths, and what was refused before routing. */
 const NO_ROUTE = 'none'
 
@@ -38,7 +38,10 @@ interface Route {
   refusals: number
 }
 
-/** Rate, errors and duration of requests, by route template: never by path, of which there is no end. */
+/**
+ * Rate, errors and duration of the requests of an application, by route template: never by path, of which there is no end.
+ * Its middleware goes before all others.
+ */
 export class RequestMetrics {
   readonly registry = new Registry()
   readonly #latency = new LatencyHistogram()
@@ -63,6 +66,10 @@ export class RequestMetrics {
   #active = 0
   #abortedCount = 0
 
+  constructor(app: Pick<Express, 'request'>) {
+    rememberRoutes(app)
+  }
+
   readonly middleware: RequestHandler = (request, response, next) => {
     const startedAt = performance.now()
     this.#active += 1
@@ -75,7 +82,7 @@ export class RequestMetrics {
         this.#aborted.inc()
         return
       }
-      const method = METHODS.has(request.method) ? request.method : 'other'
+      const method = HTTP_METHODS.includes(request.method) ? request.method : 'other'
       this.#record(method, routeTemplateOf(request) ?? NO_ROUTE, response.statusCode, performance.now() - startedAt)
     })
     next()

@@ -5,9 +5,9 @@ import { beforeHead } from './before-head.ts'
 import type { HttpConnection } from './http-connection.ts'
 import type { HttpConnections } from './http-connections.ts'
 import type { HttpServer } from './http-server.ts'
-import { HttpError } from './problem.ts'
 import { rawProblem } from './raw-problem.ts'
 import { endRequest } from './request-context.ts'
+import { RequestError } from './request-error.ts'
 
 /** How long the listener may wait for an empty backlog. With requests held it takes as many turns as clients wait. */
 const BACKLOG_LIMIT_MS = 250
@@ -38,7 +38,7 @@ export interface Drain {
   finish(http: HttpServer, options: DrainOptions): Promise<'drained' | 'cut off'>
 }
 
-const shuttingDown = (): HttpError => new HttpError(503, 'shutting_down', 'This server is stopping: try again.')
+const shuttingDown = (): RequestError => new RequestError(503, 'shutting_down', 'This server is stopping: try again.')
 
 /**
  * The kernel resets whoever stands in the backlog when the listener closes. Node accepts one connection in each turn of

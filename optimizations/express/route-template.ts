@@ -7,7 +7,7 @@ const routes = new WeakMap<object, { readonly path: unknown }>()
  * Remembers, for each request of `app`, which route took it. Express names the route before it runs, and forgets the
  * path that leads to it when a handler throws, so the moment of naming is the one to look.
  */
-export function rememberRoutes(app: Express): void {
+export function rememberRoutes(app: Pick<Express, 'request'>): void {
   Object.defineProperty(app.request, 'route', {
     configurable: true,
     get(this: Request) {

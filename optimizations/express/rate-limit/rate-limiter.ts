@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '#optimizations/kernel/clock.ts'
+import { systemClock, type Clock } from '#optimizations/kernel/clock.ts'
 import type { Bucket, TokenStore } from './token-store.ts'
 
 export interface RateLimiterDeps {
-  readonly clock: Pick<Clock, 'monotonic'>
   readonly store: TokenStore
   /** Told once for each outage of the store. */
   readonly onError: (error: unknown) => void
+  readonly clock?: Pick<Clock, 'monotonic'>
 }
 
 export interface RateLimiterOptions extends Bucket {
@@ -46,7 +46,7 @@ const ALLOWED: Decision = { isAllowed: true }
  * shared bucket in portions, and remembers refusals. Without the store it lets everything pass, and counts it.
  */
 export class RateLimiter {
-  readonly #deps: RateLimiterDeps
+  readonly #deps: Required<RateLimiterDeps>
   readonly #options: RateLimiterOptions
   readonly #portionSize: number
   readonly #portions = new LRUCache<string, Portion>({ max: MAX_KEYS })
@@ -54,7 +54,7 @@ export class RateLimiter {
   #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(deps: RateLimiterDeps, options: RateLimiterOptions) {
-    this.#deps = deps
+    this.#deps = { clock: systemClock, ...deps }
     this.#options = options
     this.#portionSize = Math.max(1, Math.floor(options.burst * PORTION_SHARE))
   }

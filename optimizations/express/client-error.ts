@@ -1,20 +1,22 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { HttpConnections } from './http-connections.ts'
-import { HttpError } from './problem.ts'
 import { rawProblem } from './raw-problem.ts'
 import { endRequest } from './request-context.ts'
+import { RequestError, type RequestErrorCode } from './request-error.ts'
 
 /** What Node says of bytes that are no request, and what HTTP says of that. */
-const STATUS_OF_CODE: Readonly<Record<string, readonly [number, string, string]>> = {
+const STATUS_OF_CODE: Readonly<Record<string, readonly [number, RequestErrorCode, string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'headers_too_large', 'The head of the request is too large.'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'body_too_large', 'The body says more about itself than it holds.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'request_timeout', 'The request did not arrive in time.'],
 }
 
-function clientError(code: string | undefined): HttpError {
-  const [status, name, detail] = STATUS_OF_CODE[code ?? ''] ?? [400, 'bad_request', 'The request could not be read.']
-  return new HttpError(status, name, detail)
+const UNREADABLE = [400, 'bad_request', 'The request could not be read.'] as const
+
+function clientError(code: string | undefined): RequestError {
+  const [status, name, detail] = STATUS_OF_CODE[code ?? ''] ?? UNREADABLE
+  return new RequestError(status, name, detail)
 }
 
 /** Answers with a problem also what is no HTTP, is too long, or does not arrive. */

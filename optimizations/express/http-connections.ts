@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpConnection } from './http-connection.ts'
-import { YieldingQueue } from './yielding-queue.ts'
-import { HttpError } from './problem.ts'
 import { rawProblem } from './raw-problem.ts'
+import { RequestError } from './request-error.ts'
+import { YieldingQueue } from './yielding-queue.ts'
 
 /** A path, an address with a host, or the server as a whole (RFC 9112, 3.2). Express has no answer of ours to others. */
 const TARGET = /^(?:\/|\*$|https?:\/\/[^/?#])/i
@@ -46,7 +46,7 @@ export class HttpConnections {
     const connection = this.of(request.socket)
     if (connection.state === 'closing') return
     if (!TARGET.test(request.url ?? '')) {
-      connection.endWith(rawProblem(new HttpError(400, 'bad_request', 'The target of the request is none.')))
+      connection.endWith(rawProblem(new RequestError(400, 'bad_request', 'The target of the request is none.')))
       return
     }
     const handle = (): void => this.#listener(request, response)

@@ -3,9 +3,9 @@ import { expect, test } from '@playwright/test'
 import express from 'express'
 import { RawConnection } from '#fixtures/edges/raw-connection.ts'
 import { serve } from '#fixtures/edges/serve.ts'
-import { CurrentRequest } from '#optimizations/manager/current-request.ts'
 import { createDrain } from './drain.ts'
 import { createRequestContext } from './request-context.ts'
+import type { RequestError } from './request-error.ts'
 
 const GET = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 const statuses = ({ replies }: RawConnection): number[] => replies.map(({ status }) => status)
@@ -16,7 +16,7 @@ function createApp() {
   const { promise: letGo, resolve } = Promise.withResolvers<void>()
   const begun: string[] = []
   const app = express()
-  app.use(createRequestContext(new CurrentRequest(), 30_000))
+  app.use(createRequestContext({ timeoutMs: 30_000 }))
   app.use(drain.middleware)
   app.get('/slow', async (_request, response) => {
     begun.push('slow')
@@ -28,6 +28,9 @@ function createApp() {
     begun.push('/')
     response.json({ ok: true })
   })
+  app.use(((error: RequestError, _request, response, _next) => {
+    response.status(error.status).json({ code: error.code })
+  }) satisfies express.ErrorRequestHandler)
   return { app, drain, begun, letGo: resolve }
 }
 
