@@ -5,7 +5,6 @@ import { RawConnection } from '#fixtures/edges/raw-connection.ts'
 import { serve } from '#fixtures/edges/serve.ts'
 import { createDrain } from './drain.ts'
 import { createRequestContext } from './request-context.ts'
-import type { RequestError } from './request-error.ts'
 
 const GET = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'
 const statuses = ({ replies }: RawConnection): number[] => replies.map(({ status }) => status)
@@ -28,9 +27,6 @@ function createApp() {
     begun.push('/')
     response.json({ ok: true })
   })
-  app.use(((error: RequestError, _request, response, _next) => {
-    response.status(error.status).json({ code: error.code })
-  }) satisfies express.ErrorRequestHandler)
   return { app, drain, begun, letGo: resolve }
 }
 

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import { Registry } from 'prom-client'
+import { sendBody } from './send-body.ts'
 
 /**
  * The page that Prometheus reads, of texts in its format: `prometheus` of the optimizations, a registry of prom-client.
@@ -11,9 +12,7 @@ export function createMetricsHandler(sources: readonly (() => Promise<string>)[]
       const page = (await Promise.all(sources.map((read) => read()))).join('\n')
       if (response.headersSent) return
       response.setHeader('cache-control', 'no-store')
-      response.setHeader('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
-      response.setHeader('content-length', Buffer.byteLength(page))
-      response.end(page)
+      sendBody(response, Registry.PROMETHEUS_CONTENT_TYPE, page)
     } catch (error) {
       next(error)
     }

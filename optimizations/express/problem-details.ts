@@ -11,6 +11,8 @@ export interface ProblemDetails {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
 }
 
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
+
 /** How long a client should wait after a 503 before it comes back: outages are over in a moment or last. */
 export const RETRY_AFTER_SEC = 1
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { problemDetails, RETRY_AFTER_SEC } from './problem-details.ts'
+import { problemDetails, PROBLEM_TYPE, RETRY_AFTER_SEC } from './problem-details.ts'
 import type { RequestError } from './request-error.ts'
 
 /** A whole reply for what never becomes a request that Express sees. The connection is of no use after it. */
@@ -10,7 +10,7 @@ export function rawProblem(error: RequestError, headers: Readonly<Record<string,
   const body = JSON.stringify(problem)
   const all = {
     date: new Date().toUTCString(),
-    'content-type': 'application/problem+json; charset=utf-8',
+    'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
     'x-content-type-options': 'nosniff',

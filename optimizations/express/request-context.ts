@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { AppError } from '#optimizations/kernel/errors.ts'
 import { CurrentRequest, type RequestScope } from '#optimizations/manager/current-request.ts'
 import { beforeHead } from './before-head.ts'
-import { RETRY_AFTER_SEC } from './problem-details.ts'
+import { problemDetails } from './problem-details.ts'
 import { RequestError } from './request-error.ts'
 import { RequestTimer } from './request-timer.ts'
+import { sendProblemDetails } from './send-problem-details.ts'
 
 /** What belongs to one request and travels with it through the layers, down to its statements. */
 export type RequestContext = Required<RequestScope>
@@ -17,8 +18,8 @@ export interface RequestContextOptions {
   /** The one that `startOptimizations` was given: what is asked of cache and database carries id, signal and deadline. */
   readonly currentRequest?: CurrentRequest
   /**
-   * Answers a request that is given up, because its time is over or the process stops. By default the application's error
-   * handlers do, as for any other error.
+   * Answers at once a request that is given up, because its time is over or the process stops; its handler goes on, and
+   * its error handlers have to drop what fails then. By default the reply is a problem (RFC 9457), and the connection ends.
    */
   readonly answer?: (response: Response, error: RequestError) => void
 }
@@ -34,7 +35,13 @@ export class ClientGoneError extends AppError<'client_gone'> {
 const ACCEPTED_ID = /^[\w.-]{8,64}$/
 
 const contexts = new WeakMap<Response, RequestContext>()
-const endings = new WeakMap<ServerResponse, (error: RequestError) => void>()
+
+interface Ending {
+  end(error: RequestError): void
+  expire(): void
+}
+
+const endings = new WeakMap<ServerResponse, Ending>()
 
 function requestIdOf(request: Request): string {
   const offered = request.get('x-request-id')
@@ -55,9 +62,15 @@ export function isOver(response: Response): boolean {
 
 /** Gives up a request that is not answered yet, whether or not its handler heeds its signal: the reply is `error`. */
 export function endRequest(response: ServerResponse, error: RequestError): void {
-  const end = endings.get(response)
-  if (end === undefined) response.destroy()
-  else end(error)
+  const ending = endings.get(response)
+  if (ending === undefined) response.destroy()
+  else ending.end(error)
+}
+
+/** Gives up a request whose time is over, also when its timer has not noticed yet: a statement's time limit may be first. */
+export function expireRequest(response: Response): void {
+  const { signal, deadlineAt } = contextOf(response)
+  if (!signal.aborted && Date.now() >= deadlineAt) endings.get(response)?.expire()
 }
 
 /** Somebody reads the body and it is not whole: then it is the client that takes its time (RFC 9110, 15.5.9). */
@@ -68,14 +81,10 @@ function timeoutError(request: Request, timeoutMs: number): RequestError {
   return new RequestError(503, 'request_timeout', `The request took longer than ${timeoutMs} ms.`)
 }
 
-/** Express ends the connection of a request that fails once more after its reply, so that no other may be on it. */
-function askErrorHandlers(response: Response, error: RequestError, next: NextFunction): void {
+function answerWithProblem(response: Response, { status, code, message }: RequestError): void {
+  // Express destroys the connection of a request that fails after its reply: no other may be on it.
   response.setHeader('connection', 'close')
-  if (error.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
-  // A handler that heeds its signal fails with the same error, and goes first.
-  setImmediate(() => {
-    if (!response.headersSent) next(error)
-  })
+  sendProblemDetails(response, problemDetails({ status, code, detail: message }, contextOf(response).requestId))
 }
 
 /**
@@ -85,7 +94,7 @@ function askErrorHandlers(response: Response, error: RequestError, next: NextFun
  * otherwise.
  */
 export function createRequestContext(options: RequestContextOptions): RequestHandler {
-  const { timeoutMs, currentRequest = new CurrentRequest(), answer } = options
+  const { timeoutMs, currentRequest = new CurrentRequest(), answer = answerWithProblem } = options
   return (request, response, next) => {
     const timer = new RequestTimer()
     const ending = new AbortController()
@@ -95,10 +104,10 @@ export function createRequestContext(options: RequestContextOptions): RequestHan
       if (response.headersSent) return
       // What is still to come of the body will not be read: the connection is of no use any more.
       if (!request.complete) response.setHeader('connection', 'close')
-      if (answer === undefined) askErrorHandlers(response, error, next)
-      else answer(response, error)
+      answer(response, error)
     }
-    const timeout = setTimeout(() => end(timeoutError(request, timeoutMs)), timeoutMs)
+    const expire = (): void => end(timeoutError(request, timeoutMs))
+    const timeout = setTimeout(expire, timeoutMs)
     response.once('close', () => {
       clearTimeout(timeout)
       if (!response.writableFinished) ending.abort(new ClientGoneError())
@@ -107,7 +116,7 @@ export function createRequestContext(options: RequestContextOptions): RequestHan
     beforeHead(response, () => response.setHeader('server-timing', timer.toString()))
     const context = { requestId, signal: ending.signal, deadlineAt: Date.now() + timeoutMs, timer }
     contexts.set(response, context)
-    endings.set(response, end)
+    endings.set(response, { end, expire })
     currentRequest.run(context, next)
   }
 }

@@ -1,9 +1,9 @@
 import type { Response } from 'express'
 import { isConnectionLoss, sqlStateOf } from '#optimizations/database/errors.ts'
-import { problemDetails, RETRY_AFTER_SEC, type ProblemDetails } from '#optimizations/express/problem-details.ts'
+import { problemDetails, type ProblemDetails } from '#optimizations/express/problem-details.ts'
 import { RequestError } from '#optimizations/express/request-error.ts'
+import { sendProblemDetails } from '#optimizations/express/send-problem-details.ts'
 import { AppError } from '#optimizations/kernel/errors.ts'
-import { sendBody } from './send-reply.ts'
 
 /** An error that HTTP itself has a status for: raised in `server/http` and `server/routes` only. */
 export class HttpError extends RequestError<string> {
@@ -97,9 +97,7 @@ export function problemOf(error: unknown, requestId: string): ProblemDetails {
 }
 
 export function sendProblem(response: Response, problem: ProblemDetails): void {
-  if (problem.status === 503) response.setHeader('retry-after', RETRY_AFTER_SEC)
   // A 401 names a way to say who one is (RFC 9110, 15.5.2); this is the one that there is.
   if (problem.status === 401) response.setHeader('www-authenticate', 'Bearer')
-  response.status(problem.status)
-  sendBody(response, 'application/problem+json; charset=utf-8', JSON.stringify(problem))
+  sendProblemDetails(response, problem)
 }

@@ -1,4 +1,5 @@
 import type { Express, Response } from 'express'
+import { sendBody } from '#optimizations/express/send-body.ts'
 import type { PageFile } from './page-file.ts'
 import type { Encoded } from '#server/services/reply-encoder.ts'
 
@@ -17,14 +18,6 @@ export function hasAlready(ifNoneMatch: string | undefined, etag: string): boole
     const tag = part.trim()
     return tag === '*' || tag.replace(/^W\//, '').replace(COMPRESSED, '"') === etag
   })
-}
-
-/** Sends these bytes with the length that they have, unless the request's time was over and it has its answer. */
-export function sendBody(response: Response, type: string, body: Buffer | string): void {
-  if (response.headersSent) return
-  response.setHeader('content-type', type)
-  response.setHeader('content-length', Buffer.byteLength(body))
-  response.end(body)
 }
 
 /**
