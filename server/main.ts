@@ -114,7 +114,16 @@ async function startApplication(config: Config, logger: Logger): Promise<Applica
   const replies = createReplyEncoder({ isStrict: config.isStrict })
   const events = createEventBuilder({ isStrict: config.isStrict })
   const pusherApp = config.pusher
-  const services = createServices({ optimizations, pusherApp, replies, events, leaderboardStore, onError })
+  const keepsEvents = config.optimize.pusher
+  const services = createServices({
+    optimizations,
+    pusherApp,
+    replies,
+    events,
+    keepsEvents,
+    leaderboardStore,
+    onError,
+  })
   const warmingPlan = createWarmingPlan({ database: optimizations.database, services, requests })
   const drain = createDrain()
   const tokens = createAccessTokens(config.token)

@@ -22,7 +22,10 @@ async function query<Row extends object>(url: string, text: string, values: stri
 }
 
 async function waitingEvents(databaseUrl: string): Promise<number> {
-  const rows = await query<{ n: number }>(databaseUrl, 'select count(*)::int as n from hotpath_outbox')
+  const rows = await query<{ n: number }>(
+    databaseUrl,
+    'select count(*)::int as n from hotpath_outbox where delivered_at is null',
+  )
   return rows[0]?.n ?? -1
 }
 

@@ -23,7 +23,7 @@ import { probeHealth } from './health-probe.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import { CONTEXT_KEY } from './orm/hotpath-connection.ts'
 import { keepOutboxSmall } from './outbox-retention.ts'
-import { OutboxStore } from './outbox-store.ts'
+import { OutboxStore, type OutboxRetention } from './outbox-store.ts'
 import { isStalePlan } from './query-runner.ts'
 import { retryTransaction } from './recovery/transaction-retry.ts'
 import { RequestContext } from './request-context.ts'
@@ -40,7 +40,7 @@ export interface OptimizedDatabaseDeps {
   readonly engine: Engine
   readonly listener: NotificationListener
   readonly background: BackgroundTasks
-  readonly deadLetterRetentionMs: number
+  readonly retention: OutboxRetention
   /** How long `stop` waits for what is running. */
   readonly drainMs: number
 }
@@ -74,7 +74,7 @@ export class OptimizedDatabase implements Database {
       transaction: (work) => this.#rawTransaction(work),
       onNotify: (channel, listener) => deps.listener.on(channel, listener),
     })
-    this.#retention = keepOutboxSmall(deps, this.outbox, deps.deadLetterRetentionMs)
+    this.#retention = keepOutboxSmall(deps, this.outbox, deps.retention)
   }
 
   fork(options: ForkOptions = {}): EntityManager {

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { SqlEntityManager } from '@mikro-orm/postgresql'
 import { DatabaseError } from './errors.ts'
 import { OutboxDeadLetters } from './outbox-dead-letters.ts'
+import { OutboxReplay } from './outbox-replay.ts'
 import { OUTBOX_TABLE, OUTBOX_WAKE_CHANNEL } from './outbox-table.ts'
+import type { RunStatement, RunTransaction } from './run-statement.ts'
 
 export interface OutboxEvent {
   readonly id: string
@@ -36,13 +38,25 @@ export interface OutboxDepth {
   readonly deadLettered: number
 }
 
-/** Runs one statement; parameters are `$1`, `$2`, …. */
-type RunStatement = (sql: string, params: readonly unknown[]) => Promise<readonly object[]>
+/** For how many milliseconds what is of no more use to the relay is kept. */
+export interface OutboxRetention {
+  readonly deadLettersMs: number
+  /** How far back a replay reaches. */
+  readonly deliveredMs: number
+}
+
+/** How many rows were removed. */
+export interface OutboxPurge {
+  readonly deadLetters: number
+  readonly delivered: number
+}
+
+/** What there is to be sent. */
+const IS_PENDING = 'dead_at is null and delivered_at is null'
 
 export interface OutboxStoreDeps {
   readonly query: RunStatement
-  /** Runs the statements of `work` in one READ COMMITTED transaction. */
-  readonly transaction: <T>(work: (query: RunStatement) => Promise<T>) => Promise<T>
+  readonly transaction: RunTransaction
   readonly onNotify: (channel: string, listener: () => void) => Disposable
 }
 
@@ -76,17 +90,17 @@ select id, pg_notify('${OUTBOX_WAKE_CHANNEL}', '') from added`
  */
 const LOCK_HEADS = `
 with recursive heads as (
-  (select channel, id from ${OUTBOX_TABLE} where dead_at is null order by channel, id limit 1)
+  (select channel, id from ${OUTBOX_TABLE} where ${IS_PENDING} order by channel, id limit 1)
   union all
   select next.channel, next.id
   from heads
   cross join lateral (
     select channel, id from ${OUTBOX_TABLE}
-    where dead_at is null and channel > heads.channel order by channel, id limit 1
+    where ${IS_PENDING} and channel > heads.channel order by channel, id limit 1
   ) as next
 )
 select channel from ${OUTBOX_TABLE}
-where id in (select id from heads) and dead_at is null and available_at <= clock_timestamp()
+where id in (select id from heads) and ${IS_PENDING} and available_at <= clock_timestamp()
 order by id
 limit $1
 for update skip locked`
@@ -103,7 +117,7 @@ with due as (
     select id, bool_and(available_at <= clock_timestamp()) over (order by id) as free
     from (
       select id, available_at from ${OUTBOX_TABLE}
-      where dead_at is null and channel = locked.channel order by id limit $1
+      where ${IS_PENDING} and channel = locked.channel order by id limit $1
     ) as oldest
   ) as batch
   where batch.free
@@ -124,13 +138,15 @@ select id::text, channel, event, data, socket_id, attempts, created_at::text fro
  */
 export class OutboxStore {
   readonly deadLetters: OutboxDeadLetters
+  readonly replay: OutboxReplay
   readonly #deps: OutboxStoreDeps
   /** Marks the claims of this store: what it gives back after its lease ran out may be another's by then. */
   readonly #claimer = randomUUID()
 
   constructor(deps: OutboxStoreDeps) {
     this.#deps = deps
-    this.deadLetters = new OutboxDeadLetters(deps.query)
+    this.deadLetters = new OutboxDeadLetters(deps)
+    this.replay = new OutboxReplay(deps.query)
   }
 
   /**
@@ -168,9 +184,14 @@ export class OutboxStore {
     }))
   }
 
-  /** Delivered: the rows go, whoever holds them by now. */
+  /** Delivered, whoever holds them by now. They stay for a while, for pages that were away. */
   async acknowledge(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#deps.query(`delete from ${OUTBOX_TABLE} where id = any($1::bigint[])`, [ids])
+    if (ids.length === 0) return
+    await this.#deps.query(
+      `update ${OUTBOX_TABLE} set delivered_at = clock_timestamp(), dead_at = null
+       where id = any($1::bigint[]) and delivered_at is null`,
+      [ids],
+    )
   }
 
   /** Gives events back to be tried again after `delayMs`; later events of their channels wait with them. */
@@ -181,7 +202,7 @@ export class OutboxStore {
          update ${OUTBOX_TABLE}
          set available_at = clock_timestamp() + $2 * interval '1 millisecond', claimed_by = null, reason = $3,
            attempts = attempts + $5::int
-         where id = any($1::bigint[]) and claimed_by = $4 and dead_at is null
+         where id = any($1::bigint[]) and claimed_by = $4 and ${IS_PENDING}
          returning id
        )
        select pg_notify('${OUTBOX_WAKE_CHANNEL}', '') from released limit 1`,
@@ -195,7 +216,7 @@ export class OutboxStore {
     await this.#deps.query(
       `with dead as (
          update ${OUTBOX_TABLE} set dead_at = clock_timestamp(), claimed_by = null, reason = $2
-         where id = any($1::bigint[]) and claimed_by = $3
+         where id = any($1::bigint[]) and claimed_by = $3 and ${IS_PENDING}
          returning id
        )
        select pg_notify('${OUTBOX_WAKE_CHANNEL}', '') from dead limit 1`,
@@ -210,34 +231,37 @@ export class OutboxStore {
 
   async depth(): Promise<OutboxDepth> {
     const [row] = await this.#deps.query(
-      `select count(*) filter (where dead_at is null)::int as waiting,
-         count(*) filter (where dead_at is not null)::int as "deadLettered",
-         coalesce(extract(epoch from clock_timestamp() - min(created_at) filter (where dead_at is null)) * 1000, 0)::float8
-           as "oldestAgeMs"
-       from ${OUTBOX_TABLE}`,
+      `select count(*)::int as waiting,
+         (select count(*) from ${OUTBOX_TABLE} where dead_at is not null)::int as "deadLettered",
+         coalesce(extract(epoch from clock_timestamp() - min(created_at)) * 1000, 0)::float8 as "oldestAgeMs"
+       from ${OUTBOX_TABLE} where ${IS_PENDING}`,
       [],
     )
     return row as OutboxDepth
   }
 
-  /** Rejects with `outbox_missing` where there is no table, which every later call would fail for. */
+  /** Rejects with `outbox_missing` where there is no table, or one of before, which every later call would fail for. */
   async requireTable(): Promise<void> {
-    const [row] = (await this.#deps.query(`select to_regclass('${OUTBOX_TABLE}') is not null as "isThere"`, [])) as [
-      { readonly isThere: boolean },
-    ]
-    if (row.isThere) return
     const table = OUTBOX_TABLE
-    throw new DatabaseError('outbox_missing', `The table ${table} is missing: it comes by \`outboxMigration\``, {
-      details: { table },
-    })
+    const columns = await this.#deps.query(
+      `select attname as name from pg_attribute
+       where attrelid = to_regclass('${table}') and attname in ('id', 'delivered_at') and not attisdropped`,
+      [],
+    )
+    if (columns.length === 2) return
+    const message =
+      columns.length === 0
+        ? `The table ${table} is missing: it comes by \`outboxMigration\``
+        : `The table ${table} is one of before: \`outboxReplayMigration\` adds what is missing`
+    throw new DatabaseError('outbox_missing', message, { details: { table } })
   }
 
-  /** Removes dead letters older than `retentionMs`; answers how many. */
-  async purge(retentionMs: number): Promise<number> {
-    const rows = await this.#deps.query(
+  /** Removes what is kept for longer than that: dead letters, and what was delivered. */
+  async purge({ deadLettersMs, deliveredMs }: OutboxRetention): Promise<OutboxPurge> {
+    const dead = await this.#deps.query(
       `delete from ${OUTBOX_TABLE} where dead_at < clock_timestamp() - $1 * interval '1 millisecond' returning id`,
-      [retentionMs],
+      [deadLettersMs],
     )
-    return rows.length
+    return { deadLetters: dead.length, delivered: await this.replay.purge(deliveredMs) }
   }
 }

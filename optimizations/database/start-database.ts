@@ -17,6 +17,7 @@ import { hotpathDriver } from './orm/hotpath-driver.ts'
 import { parseOrmOptions, type OrmOptions } from './orm/orm-options.ts'
 import { HotpathEntityManager } from './orm/hotpath-entity-manager.ts'
 import type { ResultCache } from './results/result-cache.ts'
+import type { OutboxRetention } from './outbox-store.ts'
 import { StockDatabase } from './stock-database.ts'
 
 export interface DatabaseOptions extends EngineOverrides {
@@ -29,6 +30,8 @@ export interface DatabaseOptions extends EngineOverrides {
   readonly optimize?: boolean
   /** How long dead letters of the outbox are kept. 7 days by default. */
   readonly deadLetterRetentionMs?: number
+  /** How long events that were delivered stay in the outbox, for subscribers that were away. 10 minutes by default. */
+  readonly replayRetentionMs?: number
   /** How long `stop` waits for what is running. 10,000 by default. */
   readonly drainMs?: number
 }
@@ -44,8 +47,15 @@ export interface DatabaseDeps {
 
 const DRAIN_MS = 10_000
 const DEAD_LETTER_RETENTION_MS = 7 * 86_400_000
+/** Two minutes offline, a half-open connection that is noticed after two and a half, and room. */
+const REPLAY_RETENTION_MS = 600_000
 
 type Common = Required<Pick<DatabaseDeps, 'clock' | 'random' | 'background' | 'events'>>
+
+const retentionOf = (options: DatabaseOptions): OutboxRetention => ({
+  deadLettersMs: options.deadLetterRetentionMs ?? DEAD_LETTER_RETENTION_MS,
+  deliveredMs: options.replayRetentionMs ?? REPLAY_RETENTION_MS,
+})
 
 /** Rejects with `database_unreachable`, naming host and port and never the password, when nothing usable answers. */
 export async function startDatabase(options: DatabaseOptions, deps: DatabaseDeps = {}): Promise<Database> {
@@ -89,8 +99,8 @@ async function startOptimized(
     engineOptions,
   )
   late.engine = engine
-  const { deadLetterRetentionMs = DEAD_LETTER_RETENTION_MS, drainMs = DRAIN_MS } = options
-  const database = new OptimizedDatabase({ ...common, orm, engine, listener, deadLetterRetentionMs, drainMs })
+  const { drainMs = DRAIN_MS } = options
+  const database = new OptimizedDatabase({ ...common, orm, engine, listener, retention: retentionOf(options), drainMs })
   try {
     await engine.sources.start()
     await listener.start()
@@ -115,8 +125,7 @@ async function startStock(common: Common, options: DatabaseOptions, engine: Engi
     },
   })
   const listener = createListener(common, options)
-  const { deadLetterRetentionMs = DEAD_LETTER_RETENTION_MS } = options
-  const database = new StockDatabase({ ...common, orm, listener, deadLetterRetentionMs })
+  const database = new StockDatabase({ ...common, orm, listener, retention: retentionOf(options) })
   try {
     await database.query('select 1')
     await listener.start()

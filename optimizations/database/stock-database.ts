@@ -21,7 +21,7 @@ import type {
 import { DatabaseError } from './errors.ts'
 import type { NotificationListener } from './notification-listener.ts'
 import { keepOutboxSmall } from './outbox-retention.ts'
-import { OutboxStore } from './outbox-store.ts'
+import { OutboxStore, type OutboxRetention } from './outbox-store.ts'
 import { retryTransaction } from './recovery/transaction-retry.ts'
 import { StatementRegistry } from './statements/statement-registry.ts'
 
@@ -33,7 +33,7 @@ export interface StockDatabaseDeps {
   readonly background: BackgroundTasks
   readonly orm: MikroORM<PostgreSqlDriver>
   readonly listener: NotificationListener
-  readonly deadLetterRetentionMs: number
+  readonly retention: OutboxRetention
 }
 
 /** MikroORM as it comes, behind the same surface: what the optimizations are measured against. */
@@ -57,7 +57,7 @@ export class StockDatabase implements Database {
       transaction: (work) => this.#rawTransaction(work),
       onNotify: (channel, listener) => deps.listener.on(channel, listener),
     })
-    this.#retention = keepOutboxSmall(deps, this.outbox, deps.deadLetterRetentionMs)
+    this.#retention = keepOutboxSmall(deps, this.outbox, deps.retention)
   }
 
   fork(options: ForkOptions = {}): EntityManager {

@@ -85,7 +85,8 @@ export class ChannelAuthorizer<User extends ChannelUser> {
 
   /** Signs the subscription, or rejects with PusherError `denied` or `invalid_request`. */
   async authorize(user: User, socketId: string, channel: string): Promise<ChannelAuthorization> {
-    checkRequest(socketId, channel)
+    checkSocketId(socketId)
+    checkChannel(channel)
     const decision = await this.#decide(user, channel)
     if (decision === false) {
       this.#stats.denied += 1
@@ -94,6 +95,17 @@ export class ChannelAuthorizer<User extends ChannelUser> {
     this.#stats.signed += 1
     if (!channel.startsWith('presence-')) return this.#library.authorizeChannel(socketId, channel)
     return this.#library.authorizeChannel(socketId, channel, presenceMember(user, decision))
+  }
+
+  /**
+   * The decision of a subscription, for what else shows what is told on a channel: its replay. Rejects with PusherError
+   * `invalid_request` for what is no private or presence channel.
+   */
+  async mayListen(user: User, channel: string): Promise<boolean> {
+    checkChannel(channel)
+    const decision = await this.#decide(user, channel)
+    if (decision === false) this.#stats.denied += 1
+    return decision !== false
   }
 
   /** The answers for many channels of one socket, each on its own: one refusal does not spoil the others. */
@@ -119,7 +131,7 @@ export class ChannelAuthorizer<User extends ChannelUser> {
     socketId: string,
     profile: { readonly userInfo?: Readonly<Record<string, unknown>>; readonly watchlist?: readonly string[] } = {},
   ): UserAuthentication {
-    if (!isSocketId(socketId)) throw new PusherError('invalid_request', 'Not a socket id')
+    checkSocketId(socketId)
     const { userInfo, watchlist } = profile
     if (watchlist !== undefined && watchlist.length > PUSHER_LIMITS.watchlistLength) {
       throw new PusherError('invalid_request', `A watchlist has at most ${PUSHER_LIMITS.watchlistLength} users`, {
@@ -206,8 +218,11 @@ function decisionKey(userId: string, channel: string): string {
   return `${userId.length}:${userId}:${channel}`
 }
 
-function checkRequest(socketId: string, channel: string): void {
+function checkSocketId(socketId: string): void {
   if (!isSocketId(socketId)) throw new PusherError('invalid_request', 'Not a socket id')
+}
+
+function checkChannel(channel: string): void {
   if (!isChannelName(channel) || !/^(private|presence)-./.test(channel)) {
     throw new PusherError('invalid_request', 'Only private and presence channels are authorized', {
       channel: channel.slice(0, PUSHER_LIMITS.channelNameLength + 1),

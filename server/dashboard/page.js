@@ -3,6 +3,7 @@
 
 import { createBatchAuthorizer } from './vendor/batch-authorizer.js'
 import { createDeliveryGuard } from './vendor/delivery-guard.js'
+import { createEventReplay } from './vendor/event-replay.js'
 import { watchMetrics } from './metrics.js'
 
 const $ = (id) => document.getElementById(id)
@@ -24,11 +25,21 @@ const USER_EVENTS = [
 /** What everybody in a class hears. */
 const CLASS_EVENTS = ['progress.updated', 'class.updated', 'leaderboard.updated']
 
+const authorization = () => ({ authorization: `Bearer ${session.token}` })
+
+/** Said aloud: what the page shows may not be how things are. */
+function noteGap({ channel }) {
+  note(`Something is missing on ${channel}: open the lesson again to see its present state.`)
+  $('events').firstElementChild.dataset.gap = channel
+}
+
 const guard = createDeliveryGuard({
+  // What was told while the page was away.
+  replay: createEventReplay({ endpoint: 'api/v1/realtime/replay', headers: authorization, onGap: noteGap }),
   onDelivery: ({ latencyMs }) => {
     if (latenciesMs.push(Math.max(0, latencyMs)) === 1) setTimeout(() => void reportDeliveries(), REPORT_EVERY_MS)
   },
-  onGap: ({ channel }) => note(`Something is missing on ${channel}: open the lesson again to see its present state.`),
+  onGap: noteGap,
 })
 
 class Refused extends Error {}
@@ -83,7 +94,7 @@ async function connect() {
     channelAuthorization: {
       customHandler: createBatchAuthorizer({
         endpoint: 'api/v1/realtime/auth',
-        headers: () => ({ authorization: `Bearer ${session.token}` }),
+        headers: authorization,
       }),
     },
   })

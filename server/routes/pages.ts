@@ -28,7 +28,7 @@ const realtimeConfig = defineOperation({
 
 const PAGES = fileURLToPath(new URL('../dashboard', import.meta.url))
 /** What a page needs to hear every event once: plain modules of the publisher's, as any other page would take them. */
-const CLIENT_MODULES = ['batch-authorizer.js', 'delivery-guard.js']
+const CLIENT_MODULES = ['batch-authorizer.js', 'delivery-guard.js', 'event-replay.js']
 const CLIENT = fileURLToPath(new URL('../../optimizations/pusher/client', import.meta.url))
 const PUSHER_JS = createRequire(import.meta.url).resolve('pusher-js/dist/web/pusher.min.js')
 

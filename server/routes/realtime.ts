@@ -9,7 +9,8 @@ import { HttpError } from '#server/http/problem.ts'
 import type { RateLimits } from '#server/http/rate-limit/rate-limits.ts'
 import type { Viewer } from '#server/services/class-access.ts'
 import type { TriggerService } from '#server/services/triggers.ts'
-import { MAX_CHANNELS_PER_REQUEST } from '#server/schemas/realtime.ts'
+import type { EventReplayService } from '#server/services/event-replay.ts'
+import { MAX_CHANNELS_PER_REQUEST, Position, ReplayEntry } from '#server/schemas/realtime.ts'
 import { FreeForm } from '#server/schemas/values.ts'
 
 // pusher-js sends a form unless told otherwise; both forms carry the same names.
@@ -18,6 +19,14 @@ const SocketId = z.string().regex(/^\d{1,20}\.\d{1,20}$/, 'is not a socket id')
 
 /** Answers to many are told apart by name; no object that JSON makes can carry this one safely. */
 const ChannelName = z.string().refine((name) => name !== '__proto__', 'is not a channel')
+
+const hasChannels = (positions: object): boolean => {
+  const { length } = Object.keys(positions)
+  return length > 0 && length <= MAX_CHANNELS_PER_REQUEST
+}
+
+/** So many channels of a replay cost as much of the limit as one signature: a page asks twice when it joins a channel. */
+const REPLAYED_PER_TOKEN = 4
 
 const Signed = z.object({ auth: z.string(), channel_data: z.string().optional() })
 
@@ -55,6 +64,20 @@ const authenticate = defineOperation({
   body: z.strictObject({ socket_id: SocketId }),
   maxBodyBytes: 1_024,
   reply: z.object({ auth: z.string(), user_data: z.string() }),
+})
+
+const replay = defineOperation({
+  method: 'post',
+  path: '/realtime/replay',
+  summary:
+    'What was told on up to a hundred channels after the last position that you saw; null asks for the present position',
+  body: z.strictObject({
+    positions: z
+      .record(ChannelName, Position.nullable())
+      .refine(hasChannels, `names no channel, or more than ${MAX_CHANNELS_PER_REQUEST}`),
+  }),
+  maxBodyBytes: 65_536,
+  reply: z.record(z.string(), ReplayEntry).describe('The answer of each channel, by name'),
 })
 
 const trigger = defineOperation({
@@ -98,11 +121,12 @@ export interface RealtimeDeps {
   readonly receiveWebhook: ChannelState['receiveWebhook']
   readonly recordDelivery: Publisher['recordDelivery']
   readonly triggers: TriggerService
+  readonly replays: EventReplayService
   readonly limits: RateLimits
 }
 
 export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
-  const { channels, receiveWebhook, recordDelivery, triggers, limits } = deps
+  const { channels, receiveWebhook, recordDelivery, triggers, replays, limits } = deps
   api.serve(authorize, async ({ viewer, body, response }) => {
     if ('channel_name' in body) {
       await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted: 1, response })
@@ -114,6 +138,11 @@ export function realtimeRoutes(api: ApiRouter, deps: RealtimeDeps): void {
   api.serve(authenticate, async ({ viewer, body, response }) => {
     await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted: 1, response })
     return channels.authenticateUser(viewer, body.socket_id)
+  })
+  api.serve(replay, async ({ viewer, body: { positions }, response }) => {
+    const wanted = Math.ceil(Object.keys(positions).length / REPLAYED_PER_TOKEN)
+    await requireTokens(limits.channelsPerUser, { key: viewer.id, wanted, response })
+    return replays.replay(viewer, positions)
   })
   api.serve(trigger, async ({ viewer, body, response }) => {
     await requireTokens(limits.triggersPerUser, { key: viewer.id, wanted: 1, response })

@@ -5,7 +5,7 @@ import { NotificationView } from './notification.ts'
 import { Count, Percent, Version } from './values.ts'
 
 /** When it happened, in milliseconds since the epoch. */
-const At = z.int().min(0)
+export const At = z.int().min(0)
 
 const Score = z.object({
   submissionId: z.uuid(),

@@ -13,6 +13,7 @@ import { createContentService, type ContentService } from './content.ts'
 import { createDashboardService, type DashboardService } from './dashboard.ts'
 import { createEnrollmentService, type EnrollmentService } from './enrollments.ts'
 import type { EventBuilder } from './event-builder.ts'
+import { createEventReplayService, type EventReplayService } from './event-replay.ts'
 import { createEventPublishing } from './event-publishing.ts'
 import type { LeaderboardStore } from './leaderboard/leaderboard-store.ts'
 import { createLeaderboard, type Leaderboard } from './leaderboard/leaderboard.ts'
@@ -32,6 +33,8 @@ export interface ServicesDeps {
   readonly pusherApp: PusherApp
   readonly replies: ReplyEncoder
   readonly events: EventBuilder
+  /** Whether events go through the outbox, which keeps them for a while. */
+  readonly keepsEvents: boolean
   /** null where rankings are always asked of the database. */
   readonly leaderboardStore: LeaderboardStore | null
   /** Told of every fault that no caller sees. */
@@ -47,6 +50,7 @@ export interface Services extends AsyncDisposable {
   /** How long an event took to a subscriber, as the subscriber says. */
   readonly recordDelivery: Publisher['recordDelivery']
   readonly triggers: TriggerService
+  readonly replays: EventReplayService
   readonly signIn: SignInService
   readonly classes: ClassService
   readonly enrollments: EnrollmentService
@@ -85,6 +89,12 @@ export function createServices(deps: ServicesDeps): Services {
     receiveWebhook: (request) => publisher.channels.receiveWebhook(request),
     recordDelivery: (latencyMs) => publisher.recordDelivery(latencyMs),
     triggers: createTriggerService({ publisher: events, channelAccess }),
+    replays: createEventReplayService({
+      channels,
+      outbox: database.outbox.replay,
+      events: deps.events,
+      isKept: deps.keepsEvents,
+    }),
     signIn: createSignInService({ database, hasher, tasks }),
     classes: createClassService(optimizations, { access, readings, replies }),
     enrollments: createEnrollmentService(optimizations, {

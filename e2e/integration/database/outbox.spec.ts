@@ -108,8 +108,9 @@ test('a store gives back only what is still its own, and dead letters go when th
   expect(await database.outbox.depth()).toMatchObject({ waiting: 1, deadLettered: 0 })
   expect(await database.outbox.claim(1, 1_000)).toEqual([])
   await second.outbox.deadLetter(ids, 'broken')
-  expect(await database.outbox.purge(3_600_000)).toBe(0)
-  expect(await database.outbox.purge(0)).toBe(1)
+  const keep = { deadLettersMs: 3_600_000, deliveredMs: 3_600_000 }
+  expect(await database.outbox.purge(keep)).toEqual({ deadLetters: 0, delivered: 0 })
+  expect(await database.outbox.purge({ ...keep, deadLettersMs: 0 })).toEqual({ deadLetters: 1, delivered: 0 })
   for (const nothing of [database.outbox.acknowledge([]), database.outbox.release([], released)]) await nothing
   await database.outbox.deadLetter([], '')
   expect(await database.outbox.depth()).toMatchObject({ waiting: 0, deadLettered: 0 })

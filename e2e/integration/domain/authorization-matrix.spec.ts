@@ -143,6 +143,9 @@ const ROWS: readonly Row[] = [
     channel(`private-user-${school.userId(member)}`),
   ),
   row('post /realtime/auth', '/realtime/auth', [200, 200, 200, 200, 200, 403, 401], channel('private-content-updates')),
+  row('post /realtime/replay', '/realtime/replay', [200, 200, 200, 200, 200, 200, 401], {
+    positions: { [`private-class-${classId}`]: null },
+  }),
   row('post /realtime/user-auth', '/realtime/user-auth', [200, 200, 200, 200, 200, 200, 401], { socket_id: '1.1' }),
   row('post /realtime/trigger', '/realtime/trigger', [202, 202, 403, 202, 403, 403, 401], {
     channel: `private-class-${classId}`,

@@ -13,7 +13,7 @@
  * @property {string} endpoint
  * @property {number} [delayMs] How long questions gather.
  * @property {number} [maxChannels] The most channels in one request; it is sent at once when there are so many.
- * @property {Record<string, string> | (() => Record<string, string>)} [headers] A function is asked for each request.
+ * @property {Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)} [headers] A function is asked for each request.
  * @property {typeof globalThis.fetch} [fetch]
  *
  * @param {BatchAuthorizerOptions} options
@@ -46,7 +46,7 @@ export function createBatchAuthorizer(options) {
    */
   const ask = async (socketId, channels) => {
     try {
-      const given = typeof headers === 'function' ? headers() : headers
+      const given = await (typeof headers === 'function' ? headers() : headers)
       const response = await fetch(endpoint, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...given },

@@ -12,9 +12,22 @@
  * @property {(gap: Gap) => void} [onGap] The page should load anew what the channel tells of.
  * @property {(delivery: Delivery) => void} [onDelivery] From publish() to now, as far as the two clocks agree.
  * @property {() => number} [now] Milliseconds since the epoch.
+ * @property {Replay} [replay] Brings what was told while the page was away: see event-replay.js.
+ *
+ * @typedef {object} Follower
+ * @property {() => void} subscribed
+ * @property {(event: string, payload: unknown) => void} take
+ * @property {() => void} stop
+ *
+ * @typedef {object} Sinks
+ * @property {(event: string, payload: unknown) => void} live
+ * @property {(event: { id: string, event: string, data: unknown }) => void} replayed
+ *
+ * @typedef {{ follow: (channel: string, sinks: Sinks) => Follower }} Replay
  *
  * @typedef {object} PusherChannel What is used of a pusher-js channel.
  * @property {string} name
+ * @property {boolean} [subscribed]
  * @property {(callback: (event: string, data: unknown) => void) => unknown} bind_global
  * @property {(callback: (event: string, data: unknown) => void) => unknown} unbind_global
  */
@@ -38,7 +51,7 @@ export function readStamp(payload) {
 
 /** @param {GuardOptions} [options] */
 export function createDeliveryGuard(options = {}) {
-  const { windowSize = 1000, maxChannels = 1000, onGap, onDelivery, now = Date.now } = options
+  const { windowSize = 1000, maxChannels = 1000, onGap, onDelivery, now = Date.now, replay } = options
   /** @type {Map<string, Set<string>>} */
   const channels = new Map()
 
@@ -49,6 +62,12 @@ export function createDeliveryGuard(options = {}) {
     channels.set(channel, seen)
     if (channels.size > maxChannels) dropFirst(channels)
     return seen
+  }
+
+  /** @param {Set<string>} seen @param {string} id */
+  const remember = (seen, id) => {
+    seen.add(id)
+    if (seen.size > windowSize) dropFirst(seen)
   }
 
   /**
@@ -65,8 +84,7 @@ export function createDeliveryGuard(options = {}) {
     if (seen.has(id)) return { isDuplicate: true, data }
     // Nothing can be said of what came before the first event of a channel.
     if (after !== undefined && seen.size > 0 && !seen.has(after)) onGap?.({ channel, after, id })
-    seen.add(id)
-    if (seen.size > windowSize) dropFirst(seen)
+    remember(seen, id)
     onDelivery?.({ channel, id, latencyMs: now() - at })
     return { isDuplicate: false, data }
   }
@@ -79,13 +97,33 @@ export function createDeliveryGuard(options = {}) {
   const watch = (channel) => {
     /** @type {Map<string, Set<(data: unknown) => void>>} */
     const listeners = new Map()
+    /** @param {string} event @param {unknown} data */
+    const call = (event, data) => {
+      for (const listener of listeners.get(event) ?? []) listener(data)
+    }
+    /** @param {string} event @param {unknown} payload */
+    const live = (event, payload) => {
+      const { isDuplicate, data } = accept(channel.name, payload)
+      if (!isDuplicate) call(event, data)
+    }
+    const follower = replay?.follow(channel.name, {
+      live,
+      replayed: ({ id, event, data }) => {
+        const seen = seenOn(channel.name)
+        if (seen.has(id)) return
+        remember(seen, id)
+        call(event, data)
+      },
+    })
     /** @type {(event: string, payload: unknown) => void} */
     const receive = (event, payload) => {
+      if (event === 'pusher:subscription_succeeded') follower?.subscribed()
       if (event.startsWith('pusher:')) return
-      const { isDuplicate, data } = accept(channel.name, payload)
-      if (!isDuplicate) for (const listener of listeners.get(event) ?? []) listener(data)
+      if (follower === undefined) live(event, payload)
+      else follower.take(event, payload)
     }
     channel.bind_global(receive)
+    if (channel.subscribed) follower?.subscribed()
     return {
       /** @type {(event: string, listener: (data: unknown) => void) => void} */
       bind(event, listener) {
@@ -97,6 +135,7 @@ export function createDeliveryGuard(options = {}) {
       },
       stop() {
         channel.unbind_global(receive)
+        follower?.stop()
         channels.delete(channel.name)
       },
     }
