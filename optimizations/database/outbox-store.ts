@@ -54,6 +54,13 @@ export interface OutboxPurge {
 /** What there is to be sent. */
 const IS_PENDING = 'dead_at is null and delivered_at is null'
 
+/** No lease and no delay is longer. */
+const MAX_REST_MS = 600_000
+
+/** Its time has come; or it is further away than it can have been set, so that the clock of the database was set back. */
+const IS_DUE = `(available_at <= clock_timestamp()
+  or available_at > clock_timestamp() + ${MAX_REST_MS} * interval '1 millisecond')`
+
 export interface OutboxStoreDeps {
   readonly query: RunStatement
   readonly transaction: RunTransaction
@@ -100,7 +107,7 @@ with recursive heads as (
   ) as next
 )
 select channel from ${OUTBOX_TABLE}
-where id in (select id from heads) and ${IS_PENDING} and available_at <= clock_timestamp()
+where id in (select id from heads) and ${IS_PENDING} and ${IS_DUE}
 order by id
 limit $1
 for update skip locked`
@@ -114,7 +121,7 @@ with due as (
   select batch.id
   from unnest($4::text[]) as locked(channel)
   cross join lateral (
-    select id, bool_and(available_at <= clock_timestamp()) over (order by id) as free
+    select id, bool_and(${IS_DUE}) over (order by id) as free
     from (
       select id, available_at from ${OUTBOX_TABLE}
       where ${IS_PENDING} and channel = locked.channel order by id limit $1
@@ -165,9 +172,12 @@ export class OutboxStore {
 
   /**
    * Claims up to `limit` events, oldest first, in order per channel: never an event of a channel that has an earlier
-   * one unacknowledged elsewhere. A claim is a lease: after `leaseMs` without an answer the event is claimable again.
+   * one unacknowledged elsewhere. A claim is a lease: after `leaseMs` without an answer the event is claimable again. Rejects
+   * with a RangeError where that is more than ten minutes.
    */
   async claim(limit: number, leaseMs: number): Promise<readonly OutboxEvent[]> {
+    if (leaseMs > MAX_REST_MS)
+      throw new RangeError(`A lease of the outbox is at most ${MAX_REST_MS} ms, and not ${leaseMs}`)
     const rows = await this.#deps.transaction(async (query) => {
       const heads = (await query(LOCK_HEADS, [limit])) as readonly { channel: string }[]
       if (heads.length === 0) return []
@@ -194,7 +204,7 @@ export class OutboxStore {
     )
   }
 
-  /** Gives events back to be tried again after `delayMs`; later events of their channels wait with them. */
+  /** Gives events back to be tried again after `delayMs`, at most ten minutes; later events of their channels wait with them. */
   async release(ids: readonly string[], { delayMs, reason, isAttempt }: OutboxRelease): Promise<void> {
     if (ids.length === 0) return
     await this.#deps.query(
@@ -206,7 +216,7 @@ export class OutboxStore {
          returning id
        )
        select pg_notify('${OUTBOX_WAKE_CHANNEL}', '') from released limit 1`,
-      [ids, delayMs, reason, this.#claimer, isAttempt ? 1 : 0],
+      [ids, Math.min(delayMs, MAX_REST_MS), reason, this.#claimer, isAttempt ? 1 : 0],
     )
   }
 
@@ -233,7 +243,7 @@ export class OutboxStore {
     const [row] = await this.#deps.query(
       `select count(*)::int as waiting,
          (select count(*) from ${OUTBOX_TABLE} where dead_at is not null)::int as "deadLettered",
-         coalesce(extract(epoch from clock_timestamp() - min(created_at)) * 1000, 0)::float8 as "oldestAgeMs"
+         greatest(extract(epoch from clock_timestamp() - min(created_at)) * 1000, 0)::float8 as "oldestAgeMs"
        from ${OUTBOX_TABLE} where ${IS_PENDING}`,
       [],
     )

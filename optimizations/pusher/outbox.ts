@@ -28,7 +28,7 @@ export interface OutboxRelease {
 export interface EventOutbox {
   /**
    * Claims up to `limit` events, oldest first, in order per channel: never an event of a channel that has an earlier
-   * one unacknowledged elsewhere. Claims are leases of `leaseMs`.
+   * one unacknowledged elsewhere. Claims are leases of `leaseMs`, ten minutes at most.
    */
   claim(limit: number, leaseMs: number): Promise<readonly OutboxEvent[]>
   acknowledge(ids: readonly string[]): Promise<void>

@@ -48,6 +48,26 @@ test('an event of a transaction that rolls back is never there', async ({ postgr
   ).rejects.toMatchObject({ code: 'outbox_outside_transaction' })
 })
 
+test('leases and delays end although the clock of the database is set back by an hour', async ({ postgres }) => {
+  await postgres.reset()
+  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  for (const channel of ['leased', 'delayed']) {
+    await database.transaction((em) => database.outbox.append(em, { channel, event: 'tested', data: channel }))
+  }
+  const [leased, delayed] = await database.outbox.claim(10, 30_000)
+  await database.outbox.release([delayed?.id ?? ''], { delayMs: 30_000, reason: 'later', isAttempt: false })
+  expect(await database.outbox.claim(10, 30_000)).toEqual([])
+  // No test can move the clock of the server: what was written by it is moved instead.
+  await database.query(
+    "update hotpath_outbox set available_at = available_at + interval '1 hour', created_at = created_at + interval '1 hour'",
+  )
+  expect((await database.outbox.depth()).oldestAgeMs).toBe(0)
+  expect((await database.outbox.claim(10, 30_000)).map(({ id }) => id)).toEqual([leased?.id, delayed?.id])
+  expect(await database.outbox.claim(10, 30_000)).toEqual([])
+  await expect(database.outbox.claim(10, 600_001)).rejects.toThrow('A lease of the outbox is at most 600000 ms')
+})
+
 test('events of one channel are claimed in the order of their commits, whatever the order of their beginnings', async ({
   postgres,
   intensity,
