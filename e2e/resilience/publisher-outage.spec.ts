@@ -129,3 +129,33 @@ test('while Pusher is away under load requests keep their P95 and memory its bou
       `(${compared.interval.low.toFixed(2)} – ${compared.interval.high.toFixed(2)}), RSS ${readingBefore.residentMiB.toFixed(0)} and ${readingDuring.residentMiB.toFixed(0)} MiB`,
   })
 })
+
+test('an outage of ten seconds, and with INTENSITY=full of fifteen minutes, sets no event aside: all arrive afterwards, in their order', async ({
+  breakable,
+  intensity,
+}) => {
+  const outageMs = intensity < 1 ? 10_000 : 15 * 60_000
+  test.setTimeout(120_000 + 2 * outageMs)
+  await using server = await breakable.startServer()
+  const [reporter] = reporters(1) as [(typeof several)[number]]
+  const client = await breakable.clientOf(server, reporter.username)
+  await expect.poll(() => waiting(client), { timeout: 30_000 }).toBe(0)
+  await using subscriber = await breakable.subscribe(server, reporter)
+  const heard = (): readonly unknown[] => subscriber.received.map(({ data }) => (data as { percent?: unknown }).percent)
+  const percents = Array.from({ length: 60 }, (_, n) => n + 1)
+  const gone = await breakable.pusherLink.inject({ kind: 'refuse' })
+  try {
+    breakable.pusherLink.reset()
+    for (const percent of percents) {
+      const path = `/api/v1/lessons/${reporter.lessonId}/progress`
+      expect((await client.put(path, { percent, timeSpentSec: 1 })).status).toBe(200)
+      await pause(outageMs / percents.length)
+    }
+    expect(heard()).toEqual([])
+    expect(await waiting(client)).toBe(percents.length)
+  } finally {
+    await gone.end()
+  }
+  await expect.poll(heard, { timeout: 60_000 }).toEqual(percents)
+  await expect.poll(() => waiting(client)).toBe(0)
+})
