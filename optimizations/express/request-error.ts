@@ -15,13 +15,11 @@ export type RequestErrorCode =
  */
 export class RequestError<Code extends string = RequestErrorCode> extends AppError<Code> {
   readonly status: number
+  readonly statusCode: number
 
   constructor(status: number, code: Code, message: string) {
     super(code, message)
     this.status = status
-  }
-
-  get statusCode(): number {
-    return this.status
+    this.statusCode = status
   }
 }
