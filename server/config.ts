@@ -61,6 +61,9 @@ const Environment = z
       .min(32, 'must have at least 32 characters')
       .describe('Signs the access tokens; at least 32 characters. It has no default: a known secret is none.'),
     TOKEN_TTL_SEC: wholeNumber(60, 86_400).default(3_600).describe('How long an access token is valid, in seconds.'),
+    SESSION_SEC: wholeNumber(60, 2_592_000)
+      .default(43_200)
+      .describe('For how long a token may be renewed before the password is asked for again, in seconds.'),
     BODY_LIMIT_BYTES: wholeNumber(1_024)
       .default(102_400)
       .describe('The largest body of a request, inflated, in bytes.'),
@@ -213,7 +216,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       ...(env.PUSHER_PORT === undefined ? {} : { port: env.PUSHER_PORT }),
     },
     eventsPerSecond: env.PUSHER_EVENTS_PER_SECOND,
-    token: { secret: env.TOKEN_SECRET, ttlSec: env.TOKEN_TTL_SEC },
+    token: { secret: env.TOKEN_SECRET, ttlSec: env.TOKEN_TTL_SEC, sessionSec: env.SESSION_SEC },
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     requestTimeoutMs: env.REQUEST_TIMEOUT_MS,
     headersTimeoutMs: env.HEADERS_TIMEOUT_MS,

@@ -7,7 +7,21 @@ import { createEventReplay } from './vendor/event-replay.js'
 import { watchMetrics } from './metrics.js'
 
 const $ = (id) => document.getElementById(id)
-const session = { token: undefined, user: undefined, pusher: undefined, channel: undefined, watched: undefined }
+const SIGNED_OUT = {
+  token: undefined,
+  user: undefined,
+  pusher: undefined,
+  channel: undefined,
+  watched: undefined,
+  renewsAt: Infinity,
+  renewal: undefined,
+  renewing: undefined,
+}
+const session = { ...SIGNED_OUT }
+/** A token is renewed when this share of its time is left. */
+const RENEWAL_SHARE = 1 / 3
+const RENEWAL_RETRY_MS = 5_000
+const RENEWAL = '/auth/renew'
 const SHOWN_EVENTS = 30
 
 /** How long the events of the page took, until the server is told. */
@@ -25,7 +39,61 @@ const USER_EVENTS = [
 /** What everybody in a class hears. */
 const CLASS_EVENTS = ['progress.updated', 'class.updated', 'leaderboard.updated']
 
-const authorization = () => ({ authorization: `Bearer ${session.token}` })
+/** The token of the moment: after a sleep or an outage, in which no timer runs, it is renewed first. */
+async function authorization() {
+  if (Date.now() >= session.renewsAt) await renew()
+  return bearer()
+}
+
+const bearer = () => (session.token === undefined ? {} : { authorization: `Bearer ${session.token}` })
+
+/** As `fetch`, but a token that is not taken any more signs the person out where they see it. */
+async function fetchSignedIn(url, init) {
+  const { token } = session
+  const response = await fetch(url, init)
+  if (response.status === 401 && token !== undefined && token === session.token) signOut()
+  return response
+}
+
+function keepToken({ token, expiresInSec }) {
+  const lifetimeMs = expiresInSec * 1_000
+  const renewsInMs = lifetimeMs * (1 - RENEWAL_SHARE)
+  Object.assign(session, { token, renewsAt: Date.now() + renewsInMs })
+  planRenewal(renewsInMs)
+}
+
+function planRenewal(inMs) {
+  clearTimeout(session.renewal)
+  session.renewal = setTimeout(() => void renew(), inMs)
+}
+
+/** One at a time. Without an answer it is tried again: a token that has run out meanwhile is refused, and said to be. */
+function renew() {
+  const { token } = session
+  const isMine = () => session.token === token && token !== undefined
+  session.renewing ??= api('POST', RENEWAL)
+    .then(
+      (issued) => isMine() && keepToken(issued),
+      () => isMine() && planRenewal(RENEWAL_RETRY_MS),
+    )
+    .finally(() => (session.renewing = undefined))
+  return session.renewing
+}
+
+function signOut() {
+  session.watched?.stop()
+  session.pusher?.disconnect()
+  clearTimeout(session.renewal)
+  Object.assign(session, SIGNED_OUT)
+  $('connection').dataset.state = 'signed-out'
+  $('connection').textContent = 'signed out'
+  // Nothing of what this person saw is left for the next one.
+  for (const part of ['events', 'lessons', 'lesson', 'channel']) $(part).replaceChildren()
+  $('school').hidden = true
+  $('sign-in').hidden = false
+  $('problem').textContent = 'Your session is over: sign in again.'
+  $('problem').hidden = false
+}
 
 /** Said aloud: what the page shows may not be how things are. */
 function noteGap({ channel }) {
@@ -35,7 +103,12 @@ function noteGap({ channel }) {
 
 const guard = createDeliveryGuard({
   // What was told while the page was away.
-  replay: createEventReplay({ endpoint: 'api/v1/realtime/replay', headers: authorization, onGap: noteGap }),
+  replay: createEventReplay({
+    endpoint: 'api/v1/realtime/replay',
+    headers: authorization,
+    fetch: fetchSignedIn,
+    onGap: noteGap,
+  }),
   onDelivery: ({ latencyMs }) => {
     if (latenciesMs.push(Math.max(0, latencyMs)) === 1) setTimeout(() => void reportDeliveries(), REPORT_EVERY_MS)
   },
@@ -45,10 +118,10 @@ const guard = createDeliveryGuard({
 class Refused extends Error {}
 
 async function api(method, path, body) {
-  const response = await fetch(`api/v1${path}`, {
+  const response = await fetchSignedIn(`api/v1${path}`, {
     method,
     headers: {
-      ...(session.token === undefined ? {} : { authorization: `Bearer ${session.token}` }),
+      ...(path === RENEWAL ? bearer() : await authorization()),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -95,10 +168,13 @@ async function connect() {
       customHandler: createBatchAuthorizer({
         endpoint: 'api/v1/realtime/auth',
         headers: authorization,
+        fetch: fetchSignedIn,
       }),
     },
   })
-  session.pusher.connection.bind('state_change', ({ current }) => {
+  const { pusher } = session
+  pusher.connection.bind('state_change', ({ current }) => {
+    if (session.pusher !== pusher) return
     $('connection').dataset.state = current
     $('connection').textContent = `${session.user.displayName}, ${current}`
   })
@@ -212,8 +288,9 @@ $('sign-in').addEventListener('submit', (event) => {
   event.preventDefault()
   const form = new FormData(event.target)
   void attempt(async () => {
-    const { token, user } = await api('POST', '/auth/sign-in', Object.fromEntries(form))
-    Object.assign(session, { token, user })
+    const { user, ...issued } = await api('POST', '/auth/sign-in', Object.fromEntries(form))
+    session.user = user
+    keepToken(issued)
     $('sign-in').hidden = true
     $('school').hidden = false
     await connect()

@@ -145,3 +145,52 @@ test('a valid token with any one byte left out or put in is refused', () => {
     }
   }
 })
+
+test.describe('a renewal', () => {
+  test('gives a token for as long again, of the role as it is now, before the old one is over', async () => {
+    const { clock, tokens } = createRig()
+    const token = tokens.issue(principal)
+    await clock.advance(TTL_SEC * 1_000 - 1)
+    const renewed = tokens.renew(token, { ...principal, role: 'teacher' })
+    expect(renewed?.expiresInSec).toBe(TTL_SEC)
+    await clock.advance(TTL_SEC * 1_000 - 1_000)
+    expect(tokens.verify(renewed?.token ?? '')).toEqual({ ...principal, role: 'teacher' })
+    expect(tokens.verify(token)).toBeUndefined()
+  })
+
+  test('is refused for a token that is over, forged, not valid yet, or of somebody else', async () => {
+    const { clock, tokens } = createRig()
+    const token = tokens.issue(principal)
+    const other = { ...principal, id: '00000000-0000-4000-8000-000000000000' }
+    expect(tokens.renew(token, other)).toBeUndefined()
+    for (const forgery of [
+      { key: 'another secret of thirty-two characters' },
+      { header: { alg: 'none' } },
+      { claims: { exp: NOW_SEC } },
+      { claims: { nbf: NOW_SEC + 60 } },
+      { claims: { auth_time: 'yesterday' } },
+    ]) {
+      expect(tokens.renew(forge(forgery), principal), JSON.stringify(forgery)).toBeUndefined()
+    }
+    await clock.advance(TTL_SEC * 1_000)
+    expect(tokens.renew(token, principal)).toBeUndefined()
+  })
+
+  test('however often it is made leads to nothing that outlives the session', async () => {
+    const clock = new ManualClock(NOW_SEC * 1_000)
+    const tokens = createAccessTokens({ secret, ttlSec: TTL_SEC, sessionSec: 150, clock })
+    let token: string | undefined = tokens.issue(principal)
+    const lifetimes: (number | undefined)[] = []
+    for (let n = 0; n < 4; n += 1) {
+      await clock.advance(40_000)
+      const renewed: ReturnType<typeof tokens.renew> = tokens.renew(token ?? '', principal)
+      token = renewed?.token
+      lifetimes.push(renewed?.expiresInSec)
+    }
+    expect(lifetimes).toEqual([60, 60, 30, undefined])
+    // Whoever renews at once all the time has no more of it.
+    expect(
+      tokens.renew(forge({ claims: { iat: NOW_SEC + 155, exp: NOW_SEC + 200, auth_time: NOW_SEC } }), principal),
+    ).toBe(undefined)
+  })
+})

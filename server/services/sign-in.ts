@@ -24,6 +24,8 @@ export interface SignInOrigin {
 export interface SignInService {
   /** The user with this name or email address, and this password. Throws invalid_credentials without telling which of the two was wrong. */
   signIn(name: string, password: string, origin: SignInOrigin): Promise<SignedInUser>
+  /** The account as it is now; undefined when it is not there any more, or not active. */
+  current(userId: string): Promise<Pick<SignedInUser, 'id' | 'role'> | undefined>
 }
 
 interface Account extends SignedInUser {
@@ -35,6 +37,7 @@ const ACCOUNT = 'get_user_by_email'
 const ACCOUNT_SQL = `
   select id, username, display_name as "displayName", role, password_hash as "passwordHash" from users
   where (email = $1 or username = $1) and is_active order by email = $1 desc limit 1`
+const CURRENT = 'current account'
 const SIGNED_IN = 'signed in'
 const REHASHED = 'password rehashed'
 /** A password that was changed meanwhile stays as it is. */
@@ -50,6 +53,7 @@ export function createSignInService({
   readonly tasks: BackgroundTasks
 }): SignInService {
   statements.register(ACCOUNT, ACCOUNT_SQL)
+  statements.register(CURRENT, 'select id, role from users where id = $1 and is_active')
   statements.register(SIGNED_IN, 'update users set last_login_at = now() where id = $1')
   statements.register(REHASHED, REHASHED_SQL)
   // Verified in place of a missing user's hash, so that the time of a refusal does not tell whether the name exists.
@@ -72,5 +76,6 @@ export function createSignInService({
       }
       return user
     },
+    current: async (userId) => (await statements.execute<Pick<SignedInUser, 'id' | 'role'>>(CURRENT, [userId]))[0],
   }
 }

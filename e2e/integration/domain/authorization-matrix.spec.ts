@@ -65,6 +65,7 @@ const row = (operation: string, path: string, statuses: readonly number[], body?
 })
 
 const ROWS: readonly Row[] = [
+  row('post /auth/renew', '/auth/renew', [200, 200, 200, 200, 200, 200, 401]),
   row('get /dashboard/overview', '/dashboard/overview', [200, 200, 200, 200, 200, 403, 401]),
   row('get /metrics/dashboard', '/metrics/dashboard', [200, 403, 403, 403, 403, 403, 401]),
   row('get /metrics/activity', '/metrics/activity', [200, 403, 403, 403, 403, 403, 401]),
@@ -182,7 +183,9 @@ async function ask(app: App, { operation, path, body }: Row, username: string | 
 
 /** What is made has an id of its own each time, and a report of warming tells of whoever signed in last. */
 const isNewEachTime = ({ operation }: Row): boolean =>
-  ['post /realtime/trigger', 'post /classes', 'post /content', 'post /admin/cache/warm'].includes(operation)
+  ['post /auth/renew', 'post /realtime/trigger', 'post /classes', 'post /content', 'post /admin/cache/warm'].includes(
+    operation,
+  )
 
 for (const one of ROWS) {
   const what = `${one.operation} ${one.path}${one.body === undefined ? '' : ` ${JSON.stringify(one.body)}`}`
