@@ -3,16 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchmarkReport } from '#measurement/benchmark/benchmark-report.ts'
 import { runPairedBenchmark, type BenchmarkOptions } from '#measurement/paired-benchmark.ts'
 import {
+  createBenchPublisher,
+  socketUrlOf,
   startBareSide,
   startPusherSide,
   Subscribers,
   type BroadcastSide,
 } from '#fixtures/services/pusher/bench/broadcast-sides.ts'
+import { clockMs } from '#fixtures/services/pusher/bench/protocol.ts'
 import { startPusherProcess } from '#fixtures/services/pusher/start-pusher-process.ts'
 
 const SUBSCRIBERS = 500
 const PAYLOAD_BYTES = 256
-const IDLE_CONNECTIONS = 5_000
+/** What there is of sockets: so many are connected, and each hears one of the channels. */
+const CROWD = { connections: 10_000, channels: 20, payloadBytes: 256 }
+/** 100,000 deliveries a second. */
+const CROWD_LOAD = { eventsPerSecond: 200, seconds: 3, rounds: 7 }
 /** A slice of some broadcasts: one alone takes longer than the usual slice. */
 const SLICE_MS = 200
 const SAMPLES = 15
@@ -54,12 +60,20 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
           measure: () => deliveryRates(pusher),
         },
         {
-          case: `memory with ${IDLE_CONNECTIONS} idle connections`,
-          comparedWith: 'a budget of resident memory',
+          case: `resident memory for each of ${CROWD.connections} idle connections, Node itself included`,
+          comparedWith: 'a budget',
           unit: 'B',
-          target: '<=150000000B',
-          limitedBy: 'Node itself, and what ws and the kernel socket keep for a connection',
+          target: '<=25000B',
+          limitedBy: 'Node itself, and what ws keeps for a connection',
           measure: idleMemory,
+        },
+        {
+          case: `P99 from publishing to arriving, ${CROWD.connections} subscribers, 100,000 deliveries a second`,
+          comparedWith: 'a budget of time',
+          unit: 'ms',
+          target: '<=50ms',
+          limitedBy: LIMITED_BY,
+          measure: crowdLatency,
         },
       ],
     },
@@ -80,10 +94,39 @@ async function deliveryRates(side: BroadcastSide): Promise<number[]> {
 async function idleMemory(): Promise<number[]> {
   await using server = await startPusherProcess()
   await using clients = new Subscribers()
-  await clients.connect(`ws://${server.host}:${server.port}/app/${server.app.key}?protocol=7`, IDLE_CONNECTIONS)
+  await clients.connect(socketUrlOf(server), CROWD.connections)
   // What the handshakes left behind is still being collected.
   await sleep(SETTLE_MS)
-  return [residentBytes(server.pid)]
+  return [residentBytes(server.pid) / CROWD.connections]
+}
+
+/** Open loop: an event is published at its time, whatever the server does, and each subscriber of its channel hears it. */
+async function crowdLatency(): Promise<number[]> {
+  await using server = await startPusherProcess()
+  await using clients = new Subscribers()
+  const channels = Array.from({ length: CROWD.channels }, (_, index) => `crowd-${index}`)
+  await clients.connect(socketUrlOf(server), CROWD.connections, channels)
+  await using publisher = createBenchPublisher(server)
+  const { eventsPerSecond, seconds, rounds } = CROWD_LOAD
+  const events = eventsPerSecond * seconds
+  const padding = 'x'.repeat(CROWD.payloadBytes)
+  const publishAll = async (): Promise<void> => {
+    const sent: Promise<void>[] = []
+    const began = clockMs()
+    while (sent.length < events) {
+      const due = Math.min(events, ((clockMs() - began) * eventsPerSecond) / 1_000)
+      while (sent.length < due) {
+        const at = began + (sent.length * 1_000) / eventsPerSecond
+        sent.push(publisher.send(channels[sent.length % channels.length] ?? '', `${at.toFixed(3)}@${padding}`))
+      }
+      await sleep(1)
+    }
+    await Promise.all(sent)
+  }
+  const p99s: number[] = []
+  const deliveries = (events * CROWD.connections) / CROWD.channels
+  for (let round = 0; round < rounds; round += 1) p99s.push(await clients.during(deliveries, publishAll))
+  return p99s
 }
 
 function residentBytes(pid: number): number {
