@@ -13,6 +13,8 @@
  * @property {string} endpoint
  * @property {number} [delayMs] How long questions gather.
  * @property {number} [maxChannels] The most channels in one request; it is sent at once when there are so many.
+ * @property {number} [attempts] How often the server is asked before that is told: pusher-js asks once for each connection.
+ * @property {number} [retryMs] Before the second attempt; each one after it waits for twice as long.
  * @property {Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)} [headers] A function is asked for each request.
  * @property {typeof globalThis.fetch} [fetch]
  *
@@ -21,6 +23,7 @@
  */
 export function createBatchAuthorizer(options) {
   const { endpoint, delayMs = 10, maxChannels = 100, headers = {}, fetch = globalThis.fetch } = options
+  const { attempts = 6, retryMs = 500 } = options
   /** By socket id: after a reconnect the questions of the old connection are still open. @type {Map<string, Map<string, Callback[]>>} */
   const gathering = new Map()
 
@@ -29,13 +32,29 @@ export function createBatchAuthorizer(options) {
     const questions = gathering.get(socketId)
     if (questions === undefined) return
     gathering.delete(socketId)
-    const answers = await ask(socketId, [...questions.keys()])
+    const answers = await insist(socketId, [...questions.keys()])
     for (const [channel, callbacks] of questions) {
       const answer = answers instanceof Error ? answers : toAnswer(channel, answers[channel])
       for (const callback of callbacks) {
         if (answer instanceof Error) callback(answer, null)
         else callback(null, answer)
       }
+    }
+  }
+
+  /**
+   * Whoever is refused (4xx) is told at once; a server that is away, or has too much to do, is asked again.
+   *
+   * @param {string} socketId
+   * @param {string[]} channels
+   * @returns {Promise<Record<string, Answer> | Error>}
+   */
+  const insist = async (socketId, channels) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const answers = await ask(socketId, channels)
+      if (!(answers instanceof Error) || answers.name === REFUSED || attempt === attempts) return answers
+      const waitMs = retryMs * 2 ** (attempt - 1) * (0.5 + Math.random() / 2)
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
   }
 
@@ -52,7 +71,11 @@ export function createBatchAuthorizer(options) {
         headers: { 'content-type': 'application/json', ...given },
         body: JSON.stringify({ socket_id: socketId, channel_names: channels }),
       })
-      if (!response.ok) return new Error(`Authorization failed with status ${response.status}`)
+      if (!response.ok) {
+        const { status } = response
+        const error = new Error(`Authorization failed with status ${status}`)
+        return Object.assign(error, status < 500 && status !== 429 ? { name: REFUSED } : {})
+      }
       return /** @type {Record<string, Answer>} */ (await response.json())
     } catch (error) {
       return new Error('Authorization failed: no answer', { cause: error })
@@ -70,6 +93,8 @@ export function createBatchAuthorizer(options) {
     if (questions.size >= maxChannels) void send(socketId)
   }
 }
+
+const REFUSED = 'AuthorizationRefused'
 
 /**
  * @param {string} channel

@@ -76,11 +76,14 @@ for (const [what, answer, message] of [
 ] as const) {
   test(`${what} refuses every channel that was asked about, and the next question asks anew`, async () => {
     let isFirst = true
-    const { ask } = createRig((call) => {
-      const spoiled = isFirst
-      isFirst = false
-      return spoiled ? answer() : allowAll(call)
-    })
+    const { ask } = createRig(
+      (call) => {
+        const spoiled = isFirst
+        isFirst = false
+        return spoiled ? answer() : allowAll(call)
+      },
+      { attempts: 1 },
+    )
     expect(await Promise.all([ask('private-a'), ask('private-b')])).toEqual([
       `refused: ${message}`,
       `refused: ${message}`,
@@ -88,6 +91,24 @@ for (const [what, answer, message] of [
     expect(await ask('private-a')).toEqual({ auth: 'sig:private-a' })
   })
 }
+
+test('a server that is away or has too much to do is asked again for every channel; one that refuses is not', async () => {
+  const failures: Answer[] = [
+    () => Promise.reject(new Error('offline')),
+    () => new Response('', { status: 503 }),
+    () => new Response('', { status: 429 }),
+    () => new Response('<html>'),
+  ]
+  const { calls, ask } = createRig((call) => failures.shift()?.(call) ?? allowAll(call), { retryMs: 1 })
+  expect(await Promise.all([ask('private-a'), ask('private-b')])).toEqual([
+    { auth: 'sig:private-a' },
+    { auth: 'sig:private-b' },
+  ])
+  expect(calls).toHaveLength(5)
+  const refusing = createRig(() => new Response('', { status: 401 }), { retryMs: 1 })
+  expect(await refusing.ask('private-a')).toBe('refused: Authorization failed with status 401')
+  expect(refusing.calls).toHaveLength(1)
+})
 
 test('sockets are not mixed: after a reconnect the old questions stand by themselves', async () => {
   const { calls, ask } = createRig()
