@@ -9,6 +9,8 @@ import { seededRandom, randomInteger } from '#optimizations/kernel/random.ts'
 import { libraryEntities } from '#fixtures/data/library.ts'
 import { expect, test } from '#fixtures/test.ts'
 
+/** No lease is longer. */
+const LEASE_MS = 600_000
 const LONG_MS = 3_600_000
 const counts = (length: number): number[] => Array.from({ length }, (_, n) => n)
 
@@ -23,7 +25,11 @@ const append = (database: Database, channel: string, data: unknown): Promise<voi
 
 /** Delivers everything that there is to be delivered. */
 async function deliver({ outbox }: Database): Promise<void> {
-  for (let claimed = await outbox.claim(100, LONG_MS); claimed.length > 0; claimed = await outbox.claim(100, LONG_MS)) {
+  for (
+    let claimed = await outbox.claim(100, LEASE_MS);
+    claimed.length > 0;
+    claimed = await outbox.claim(100, LEASE_MS)
+  ) {
     await outbox.acknowledge(claimed.map(({ id }) => id))
   }
 }
@@ -124,7 +130,7 @@ test('a dead letter is told as missing, and replayed once it is put back, to tho
   await using database = await startWithOutbox(postgres.url)
   const { position: before } = await replay(database, 'a', { after: null })
   await append(database, 'a', 'poison')
-  const [poison] = await database.outbox.claim(1, LONG_MS)
+  const [poison] = await database.outbox.claim(1, LEASE_MS)
   await database.outbox.deadLetter([poison?.id ?? ''], 'http_413')
   await append(database, 'a', 'next')
   await deliver(database)
