@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { signInClients } from '#fixtures/backend/clients.ts'
 import type { BackendConfig } from '#fixtures/backend/config.ts'
@@ -8,24 +8,20 @@ import { planDeployed } from '#fixtures/backend/deployed-plan.ts'
 import { loadConfig } from '#fixtures/backend/load-config.ts'
 import { startBackend } from '#fixtures/backend/start-backend.ts'
 import { PROJECT_ROOT } from '#fixtures/command-line/project-root.ts'
+import { readCodeBlocks } from '#fixtures/guides/code-blocks.ts'
 import { inheritedEnvironment } from '#fixtures/services/environment.ts'
 import { expect, test } from '#fixtures/test.ts'
 
 const NOTES = join(PROJECT_ROOT, 'fixtures/examples/notes')
 
-/** The code blocks of the page, by what their first line calls them. */
-async function blocksOfGuide(): Promise<ReadonlyMap<string, string>> {
-  const page = await readFile(join(PROJECT_ROOT, 'docs/verify-your-backend.md'), 'utf8')
-  const blocks = [...page.matchAll(/^```(?:js|ts)\n\/\/ (.+)\n([^]*?)^```$/gm)]
-  return new Map(blocks.map(([, title = '', code = '']) => [title, code]))
-}
+const page = () => readCodeBlocks('docs/verify-your-backend.md')
 
 /** The example, with the config of the page in place of its own. */
 async function writeGuide(): Promise<{ readonly directory: string; readonly file: string }> {
   const directory = test.info().outputPath('notes')
   await cp(NOTES, directory, { recursive: true })
   const file = join(directory, 'hotpath.config.mjs')
-  await writeFile(file, (await blocksOfGuide()).get('hotpath.config.mjs') ?? '')
+  await writeFile(file, (await page()).text('hotpath.config.mjs'))
   return { directory, file }
 }
 
@@ -48,7 +44,7 @@ test('the config of the page starts the example, signs its clients in, and each 
 })
 
 test('the server of the page that runs already is one of which its owner is asked', async () => {
-  const code = (await blocksOfGuide()).get('server of hotpath.config.mjs') ?? ''
+  const code = (await page()).text('server of hotpath.config.mjs')
   const file = test.info().outputPath('server.mjs')
   await writeFile(file, code)
   const { server } = (await import(file)) as Pick<BackendConfig, 'server'>
@@ -60,7 +56,7 @@ test('the spec of the page passes with the fixtures that it imports', async ({ o
   test.setTimeout(180_000)
   const { file } = await writeGuide()
   const spec = join(PROJECT_ROOT, `e2e/own/planted-${process.pid}.spec.ts`)
-  await writeFile(spec, (await blocksOfGuide()).get('e2e/own/notes.spec.ts') ?? '')
+  await writeFile(spec, (await page()).text('e2e/own/notes.spec.ts'))
   try {
     const env = {
       ...inheritedEnvironment(),

@@ -6,8 +6,9 @@ import { systemClock } from '#optimizations/kernel/clock.ts'
 import { systemRandom } from '#optimizations/kernel/random.ts'
 import { describeCacheStore, type StoreUnderTest } from '#fixtures/doubles/cache-store.contract.ts'
 import { describeInvalidationBus } from '#fixtures/doubles/invalidation-bus.contract.ts'
+import { createRedisUser } from '#fixtures/guides/redis-user.ts'
 import { leaseRedis } from '#fixtures/services/broker/broker-client.ts'
-import { test } from '#fixtures/test.ts'
+import { expect, test } from '#fixtures/test.ts'
 
 /** One Redis for all tests of a worker: each has a namespace of its own. */
 let leased: ReturnType<typeof leaseRedis> | undefined
@@ -19,15 +20,18 @@ test.afterAll(async () => {
   await lease?.[Symbol.asyncDispose]()
 })
 
-async function start(): Promise<StoreUnderTest> {
+/** As a user who may everything, or as the one of docs/use-in-your-app.md. */
+async function start(isRestricted = false): Promise<StoreUnderTest> {
   leased ??= leaseRedis()
   const { url } = await leased
+  const namespace = `n${randomUUID()}`
   // The commands of a busy test machine may be slow; that is not what is tested here.
-  const options = resolveCacheOptions({ namespace: randomUUID(), commandTimeoutMs: 5_000 })
+  const options = resolveCacheOptions({ namespace, commandTimeoutMs: 5_000 })
   const kept = new AsyncDisposableStack()
+  const user = isRestricted ? kept.use(await createRedisUser(url, namespace)) : undefined
   return {
     connect: async () => {
-      const remote = createRedisRemote(url, options, { clock: systemClock, random: systemRandom })
+      const remote = createRedisRemote(user?.url ?? url, options, { clock: systemClock, random: systemRandom })
       kept.defer(() => remote.store.stop())
       await remote.connect()
       return {
@@ -44,9 +48,17 @@ async function start(): Promise<StoreUnderTest> {
       await redis.flushdb()
       redis.disconnect()
     },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    [Symbol.asyncDispose]: async () => {
+      const denials = (await user?.denials()) ?? []
+      await kept.disposeAsync()
+      expect(denials).toEqual([])
+    },
   }
 }
 
-describeCacheStore('in Redis', start)
-describeInvalidationBus('in Redis', start)
+const AS_THE_USER = 'in Redis, as the user of docs/use-in-your-app.md'
+
+describeCacheStore('in Redis', () => start())
+describeInvalidationBus('in Redis', () => start())
+describeCacheStore(AS_THE_USER, () => start(true))
+describeInvalidationBus(AS_THE_USER, () => start(true))

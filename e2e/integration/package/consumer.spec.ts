@@ -2,9 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from 'pg'
-import { PROJECT_ROOT } from '#fixtures/command-line/project-root.ts'
 import { RawConnection } from '#fixtures/edges/raw-connection.ts'
-import { buildPackage } from '#fixtures/package/build-package.ts'
 import { startApplication } from '#fixtures/package/running-application.ts'
 import {
   createScratchApplication,
@@ -27,15 +25,8 @@ let tarball: string
 let node22: string
 
 test.beforeAll(async () => {
-  // In the project for the compiler; what is installed must not see the project's node_modules.
-  const building = await mkdtemp(path.join(PROJECT_ROOT, '.build-'))
   folder = await mkdtemp(path.join(tmpdir(), 'hotpath-package-'))
-  try {
-    expect(await buildPackage(path.join(building, 'dist'))).toBe(true)
-    tarball = await packPackage(path.join(building, 'dist'), folder)
-  } finally {
-    await rm(building, { recursive: true, force: true })
-  }
+  tarball = await packPackage(folder)
   node22 = await installNode(folder, 22)
 })
 
