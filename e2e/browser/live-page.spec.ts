@@ -1,6 +1,6 @@
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { expect, test } from '#fixtures/test.ts'
-import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 
 test('a page that joined a class shows the event that a report of its own caused', async ({ app, page }, testInfo) => {
   const faults: string[] = []

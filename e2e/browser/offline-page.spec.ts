@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Page } from '@playwright/test'
-import { SEEDED_PASSWORD, seededSchool } from '#fixtures/data/seed.ts'
+import { seededSchool } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { SchoolIndex } from '#fixtures/data/school-index.ts'
 import type { App } from '#fixtures/playwright/app-fixtures.ts'
 import { startFaultProxy, type FaultProxy } from '#fixtures/services/proxy/fault-proxy.ts'

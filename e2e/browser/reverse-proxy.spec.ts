@@ -1,4 +1,4 @@
-import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { startReverseProxy } from '#fixtures/edges/reverse-proxy.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { expect, test } from '#fixtures/test.ts'

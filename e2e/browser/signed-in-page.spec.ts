@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test'
-import { SEEDED_PASSWORD, seededSchool } from '#fixtures/data/seed.ts'
+import { seededSchool } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { SchoolIndex } from '#fixtures/data/school-index.ts'
 import { test } from '#fixtures/faults/breakable-fixtures.ts'
 import { expect } from '#fixtures/test.ts'

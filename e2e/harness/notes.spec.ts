@@ -1,20 +1,13 @@
-import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { loadConfig } from '#fixtures/backend/load-config.ts'
 import { startBackend } from '#fixtures/backend/start-backend.ts'
 import { PROJECT_ROOT } from '#fixtures/command-line/project-root.ts'
-import { inheritedEnvironment } from '#fixtures/services/environment.ts'
+import { verifyBackend, type Verified } from '#fixtures/playwright/inner-verify.ts'
 import { expect, test } from '#fixtures/test.ts'
-import { summarySchema, type Measurement } from '#measurement/measurement.ts'
+import type { Measurement } from '#measurement/measurement.ts'
 
 const NOTES = join(PROJECT_ROOT, 'fixtures/examples/notes/hotpath.config.mjs')
-
-interface Verified {
-  readonly code: number
-  readonly output: string
-  readonly find: (id: string) => Measurement
-}
 
 interface VerifyOptions {
   /** Of the example: what goes wrong in it. */
@@ -25,31 +18,8 @@ interface VerifyOptions {
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** `npm run verify` on the example, as its user would type it. */
-async function verifyNotes({ faults = '', grep, config = NOTES, variables }: VerifyOptions): Promise<Verified> {
-  const reports = test.info().outputPath('reports')
-  const env = {
-    ...inheritedEnvironment(),
-    ...variables,
-    FAULTS: faults,
-    HOTPATH_CONFIG: config,
-    HOTPATH_REPORTS: reports,
-    VERIFY: 'quick',
-  }
-  const args = ['run', 'verify', '--', `--output=${test.info().outputPath('inner')}`, ...(grep ? ['-g', grep] : [])]
-  const { code, output } = await new Promise<{ code: number; output: string }>((resolve) => {
-    execFile('npm', args, { cwd: PROJECT_ROOT, env }, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), output: stdout + stderr }),
-    )
-  })
-  const { measurements } = summarySchema.parse(JSON.parse(await readFile(join(reports, 'summary.json'), 'utf8')))
-  const find = (id: string): Measurement => {
-    const found = measurements.find((one) => one.id === id)
-    if (found === undefined) throw new Error(`${id} was not measured:\n${output}`)
-    return found
-  }
-  return { code, output, find }
-}
+const verifyNotes = ({ faults = '', config = NOTES, variables, ...options }: VerifyOptions): Promise<Verified> =>
+  verifyBackend(config, { ...options, variables: { ...variables, FAULTS: faults } })
 
 const LOAD = 'requests a second'
 const WRONG = 'did not return what they should'

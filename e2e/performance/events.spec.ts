@@ -15,7 +15,7 @@ test('an event that people send one another reaches every subscriber within 150 
   const voidReason = await measure.quiet()
   const run = await measure.load(backend, {
     ...traffic,
-    context: { ...traffic.context, senders: audience.senders },
+    context: audience.contextOf(traffic.context),
     weights: { trigger: 1 },
     id: 'event.single.request',
     title: 'Single event, the request',
@@ -87,7 +87,7 @@ test('four events to an authorization: events arrive within 120 ms and so does t
   const voidReason = await measure.quiet()
   const run = await measure.load(backend, {
     ...traffic,
-    context: { ...traffic.context, senders: audience.senders },
+    context: audience.contextOf(traffic.context),
     weights: { trigger: 80, authorization: 20 },
     id: 'event.mix.request',
     title: 'Events and authorizations, the request',

@@ -1,4 +1,4 @@
-import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { judgeVictims } from '#fixtures/floods/judge-victims.ts'
 import type { SignIns } from '#fixtures/floods/sign-ins.process.ts'
 import { startFlood } from '#fixtures/floods/start-flood.ts'

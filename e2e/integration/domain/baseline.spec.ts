@@ -1,5 +1,6 @@
 import { SchoolIndex } from '#fixtures/data/school-index.ts'
-import { seededSchool, SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { seededSchool } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { ApiClient } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess } from '#fixtures/playwright/server-process.ts'
 import { expect, test } from '#fixtures/test.ts'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 import { ApiClient, type ApiReply } from '#fixtures/playwright/api-client.ts'
 import { startServerProcess, type ServerProcess } from '#fixtures/playwright/server-process.ts'
 import { comparePairs } from '#measurement/statistics/paired-ratio.ts'

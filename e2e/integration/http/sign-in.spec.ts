@@ -1,5 +1,5 @@
 import { expect, test } from '#fixtures/test.ts'
-import { SEEDED_PASSWORD } from '#fixtures/data/seed.ts'
+import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 
 test('a seeded user signs in and gets a token that opens the API', async ({ app }) => {
   const reply = await app.anonymous.post('/api/v1/auth/sign-in', { username: 'student1', password: SEEDED_PASSWORD })
