@@ -34,7 +34,7 @@ test('the config of the page starts the example, signs its clients in, and each 
   for (const request of config.requests) {
     const [client] = clients
     if (client === undefined) throw new Error('nobody has signed in')
-    const built = toBuiltRequest(request.build({ client, random: () => 0, index: 0 }))
+    const built = toBuiltRequest(request.build({ client, clients, random: () => 0, index: 0 }))
     const { method, headers, body } = built
     const init = { method, headers: { ...client.headers, ...headers }, ...(body === undefined ? {} : { body }) }
     const reply = await fetch(backend.url + built.path, init)
