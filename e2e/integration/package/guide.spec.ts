@@ -112,12 +112,14 @@ function put(url: string, status: string): Promise<Response> {
 
 test('the application of the page, as the Redis user of the page: a cached read, a change that is heard, SIGTERM, exit code 0', async ({
   postgres,
-  redis,
   pusher,
+  ownServices,
 }) => {
   await postgres.reset()
-  await redis.reset()
-  await using user = await createRedisUser(redis.url)
+  await using redis = await ownServices.redis()
+  // Another database than the first one: that has to be allowed, too.
+  const redisUrl = new URL('/1', redis.url).href
+  await using user = await createRedisUser(redisUrl)
   const variables = { DATABASE_URL: postgres.url, REDIS_URL: user.url, ...pusherVariables(pusher, pusher) }
   expect(await run('migrate.js', variables).exitCode).toBe(0)
   await using program = run('main.js', variables)
@@ -137,11 +139,10 @@ test('the application of the page, as the Redis user of the page: a cached read,
   expect(await json(order)).toEqual({ id: 7, customer: 'ada', status: 'paid' })
   await expect.poll(() => page.changes).toEqual([{ id: 7, status: 'paid' }])
 
-  const admin = new Redis(redis.url)
+  const admin = new Redis(redisUrl)
   await expect
     .poll(async () => String(await admin.getBuffer((await admin.keys('shop:e:*'))[0] ?? '')))
     .toContain('paid')
-  admin.disconnect()
   // Whoever writes past the application is not seen: the value is the cache's.
   const client = new Client(postgres.url)
   await client.connect()
@@ -152,6 +153,12 @@ test('the application of the page, as the Redis user of the page: a cached read,
   expect(await json(order)).toEqual({ id: 7, customer: 'ada', status: 'sent' })
   await expect.poll(() => page.changes.at(-1)).toEqual({ id: 7, status: 'sent' })
 
+  const connections = async () => String(await admin.client('LIST')).match(/ user=shop /g)?.length ?? 0
+  const before = await connections()
+  await admin.client('KILL', 'USER', 'shop')
+  await expect.poll(connections).toBe(before)
+  await expect.poll(() => json(`${url}/health`)).toEqual({ status: 'healthy', reasons: [] })
+  admin.disconnect()
   expect(await user.denials()).toEqual([])
   const other = new Redis(user.url)
   await expect(other.get('strangers')).rejects.toThrow('NOPERM')
