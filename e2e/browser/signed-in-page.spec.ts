@@ -79,6 +79,7 @@ for (const [what, answer] of [
     await expect(page.getByRole('alert')).toHaveText('Your session is over: sign in again.', { timeout: 20_000 })
     await expect(page.locator('#connection')).toHaveText('signed out')
     await expect(page.locator('#school')).toBeHidden()
+    await expect(page.getByLabel('Password')).toHaveValue('')
 
     await page.unroute('**/auth/sign-in')
     await page.getByLabel('Password').fill(SEEDED_PASSWORD)
@@ -87,3 +88,19 @@ for (const [what, answer] of [
     await expect(page.getByRole('alert')).toBeHidden()
   })
 }
+
+test('whose session is found over by what they do is told that, and what they typed to sign in is gone', async ({
+  app,
+  page,
+  serverEnvironment,
+}) => {
+  const secret = serverEnvironment['TOKEN_SECRET'] ?? ''
+  await signIn(page, { url: app.url, secret, student: 'student15' })
+  await page.route('**/api/v1/lessons/*', (route) =>
+    route.fulfill({ status: 401, json: { detail: 'The access token is not valid.', requestId: '-' } }),
+  )
+  await page.locator('#lessons button').first().click()
+  await expect(page.locator('#connection')).toHaveText('signed out')
+  await expect(page.getByRole('alert')).toHaveText('Your session is over: sign in again.')
+  await expect(page.getByLabel('Password')).toHaveValue('')
+})

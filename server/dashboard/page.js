@@ -90,6 +90,7 @@ function signOut() {
   // Nothing of what this person saw is left for the next one.
   for (const part of ['events', 'lessons', 'lesson', 'channel']) $(part).replaceChildren()
   $('school').hidden = true
+  $('sign-in').reset()
   $('sign-in').hidden = false
   $('problem').textContent = 'Your session is over: sign in again.'
   $('problem').hidden = false
@@ -116,8 +117,11 @@ const guard = createDeliveryGuard({
 })
 
 class Refused extends Error {}
+/** The person has been told already. */
+class SignedOut extends Error {}
 
 async function api(method, path, body) {
+  const wasSignedIn = session.token !== undefined
   const response = await fetchSignedIn(`api/v1${path}`, {
     method,
     headers: {
@@ -126,6 +130,7 @@ async function api(method, path, body) {
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
+  if (wasSignedIn && session.token === undefined) throw new SignedOut()
   const reply = await response.json()
   if (!response.ok) throw new Refused(`${reply.detail} (request ${reply.requestId})`)
   return reply
@@ -143,6 +148,7 @@ async function attempt(work) {
   try {
     await work()
   } catch (error) {
+    if (error instanceof SignedOut) return
     $('problem').textContent = error instanceof Refused ? error.message : `The server did not answer: ${error.message}`
     $('problem').hidden = false
   }
@@ -291,6 +297,8 @@ $('sign-in').addEventListener('submit', (event) => {
     const { user, ...issued } = await api('POST', '/auth/sign-in', Object.fromEntries(form))
     session.user = user
     keepToken(issued)
+    // Nobody signs in again with a password that was left in the form.
+    $('sign-in').reset()
     $('sign-in').hidden = true
     $('school').hidden = false
     await connect()
