@@ -1,6 +1,7 @@
 /* global Pusher */
 // The live page: sign in, open a lesson, report progress, and watch the events of its class arrive.
 
+import { createAccess } from './access.js'
 import { createBatchAuthorizer } from './vendor/batch-authorizer.js'
 import { createDeliveryGuard } from './vendor/delivery-guard.js'
 import { createEventReplay } from './vendor/event-replay.js'
@@ -8,20 +9,12 @@ import { watchMetrics } from './metrics.js'
 
 const $ = (id) => document.getElementById(id)
 const SIGNED_OUT = {
-  token: undefined,
   user: undefined,
   pusher: undefined,
   channel: undefined,
   watched: undefined,
-  renewsAt: Infinity,
-  renewal: undefined,
-  renewing: undefined,
 }
 const session = { ...SIGNED_OUT }
-/** A token is renewed when this share of its time is left. */
-const RENEWAL_SHARE = 1 / 3
-const RENEWAL_RETRY_MS = 5_000
-const RENEWAL = '/auth/renew'
 const SHOWN_EVENTS = 30
 
 /** How long the events of the page took, until the server is told. */
@@ -39,51 +32,12 @@ const USER_EVENTS = [
 /** What everybody in a class hears. */
 const CLASS_EVENTS = ['progress.updated', 'class.updated', 'leaderboard.updated']
 
-/** The token of the moment: after a sleep or an outage, in which no timer runs, it is renewed first. */
-async function authorization() {
-  if (Date.now() >= session.renewsAt) await renew()
-  return bearer()
-}
+const access = createAccess({ renewUrl: 'api/v1/auth/renew', onOver: signOut })
 
-const bearer = () => (session.token === undefined ? {} : { authorization: `Bearer ${session.token}` })
-
-/** As `fetch`, but a token that is not taken any more signs the person out where they see it. */
-async function fetchSignedIn(url, init) {
-  const { token } = session
-  const response = await fetch(url, init)
-  if (response.status === 401 && token !== undefined && token === session.token) signOut()
-  return response
-}
-
-function keepToken({ token, expiresInSec }) {
-  const lifetimeMs = expiresInSec * 1_000
-  const renewsInMs = lifetimeMs * (1 - RENEWAL_SHARE)
-  Object.assign(session, { token, renewsAt: Date.now() + renewsInMs })
-  planRenewal(renewsInMs)
-}
-
-function planRenewal(inMs) {
-  clearTimeout(session.renewal)
-  session.renewal = setTimeout(() => void renew(), inMs)
-}
-
-/** One at a time. Without an answer it is tried again: a token that has run out meanwhile is refused, and said to be. */
-function renew() {
-  const { token } = session
-  const isMine = () => session.token === token && token !== undefined
-  session.renewing ??= api('POST', RENEWAL)
-    .then(
-      (issued) => isMine() && keepToken(issued),
-      () => isMine() && planRenewal(RENEWAL_RETRY_MS),
-    )
-    .finally(() => (session.renewing = undefined))
-  return session.renewing
-}
-
+/** Signs the person out where they see it. */
 function signOut() {
   session.watched?.stop()
   session.pusher?.disconnect()
-  clearTimeout(session.renewal)
   Object.assign(session, SIGNED_OUT)
   $('connection').dataset.state = 'signed-out'
   $('connection').textContent = 'signed out'
@@ -106,8 +60,8 @@ const guard = createDeliveryGuard({
   // What was told while the page was away.
   replay: createEventReplay({
     endpoint: 'api/v1/realtime/replay',
-    headers: authorization,
-    fetch: fetchSignedIn,
+    headers: access.headers,
+    fetch: access.fetch,
     onGap: noteGap,
   }),
   onDelivery: ({ latencyMs }) => {
@@ -121,16 +75,16 @@ class Refused extends Error {}
 class SignedOut extends Error {}
 
 async function api(method, path, body) {
-  const wasSignedIn = session.token !== undefined
-  const response = await fetchSignedIn(`api/v1${path}`, {
+  const wasSignedIn = access.isHeld()
+  const response = await access.fetch(`api/v1${path}`, {
     method,
     headers: {
-      ...(path === RENEWAL ? bearer() : await authorization()),
+      ...(await access.headers()),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
-  if (wasSignedIn && session.token === undefined) throw new SignedOut()
+  if (wasSignedIn && !access.isHeld()) throw new SignedOut()
   const reply = await response.json()
   if (!response.ok) throw new Refused(`${reply.detail} (request ${reply.requestId})`)
   return reply
@@ -173,8 +127,8 @@ async function connect() {
     channelAuthorization: {
       customHandler: createBatchAuthorizer({
         endpoint: 'api/v1/realtime/auth',
-        headers: authorization,
-        fetch: fetchSignedIn,
+        headers: access.headers,
+        fetch: access.fetch,
       }),
     },
   })
@@ -296,7 +250,7 @@ $('sign-in').addEventListener('submit', (event) => {
   void attempt(async () => {
     const { user, ...issued } = await api('POST', '/auth/sign-in', Object.fromEntries(form))
     session.user = user
-    keepToken(issued)
+    access.keep(issued)
     // Nobody signs in again with a password that was left in the form.
     $('sign-in').reset()
     $('sign-in').hidden = true
