@@ -15,10 +15,7 @@ test('with every optimization off the same routes give the same answers', async 
   await redis.reset()
   await using baseline = await startServerProcess({ environment: { ...serverEnvironment, OPTIMIZATIONS: 'off' } })
   const signIn = async (username: string): Promise<ApiClient> => {
-    const { body } = await new ApiClient(baseline.url).post('/api/v1/auth/sign-in', {
-      username,
-      password: SEEDED_PASSWORD,
-    })
+    const { body } = await new ApiClient(baseline.url).signIn(username, SEEDED_PASSWORD)
     return new ApiClient(baseline.url, body['token'] as string)
   }
   for (const [username, path] of [
@@ -53,10 +50,7 @@ test('with every optimization off the same routes give the same answers', async 
 test('with every optimization off a submission is taken, graded and ranked', async ({ serverEnvironment }) => {
   await using baseline = await startServerProcess({ environment: { ...serverEnvironment, OPTIMIZATIONS: 'off' } })
   const own = school.classOf('student27')
-  const { body } = await new ApiClient(baseline.url).post('/api/v1/auth/sign-in', {
-    username: 'student27',
-    password: SEEDED_PASSWORD,
-  })
+  const { body } = await new ApiClient(baseline.url).signIn('student27', SEEDED_PASSWORD)
   const student = new ApiClient(baseline.url, body['token'] as string)
   const { id } = school.assessment(own.id, 'published')
   const answers = school

@@ -37,7 +37,14 @@ function startGuarded(
 
 const NO_LIMITS = { SIGN_IN_GUESSES_PER_NAME: '0', SIGN_IN_GUESSES_PER_ADDRESS: '0' }
 
-function signIn({ url }: { readonly url: string }, { username, password = WRONG, from }: Try): Promise<ApiReply> {
+type Asked = Pick<ServerProcess, 'url'>
+
+/** Until it is checked or refused for the limits: how many can be checked in time is another test's. */
+function signIn({ url }: Asked, { username, password = WRONG, from }: Try): Promise<ApiReply> {
+  return new ApiClient(url).signIn(username, password, { 'x-forwarded-for': from })
+}
+
+function signInOnce({ url }: Asked, { username, password = WRONG, from }: Try): Promise<ApiReply> {
   return new ApiClient(url).post(SIGN_IN, { username, password }, { 'x-forwarded-for': from })
 }
 
@@ -209,9 +216,14 @@ test('the time of a refusal does not tell whether a name exists', async ({ serve
   await using server = await startGuarded(serverEnvironment, NO_LIMITS)
   const from = freshAddress()
   const timeOf = async (username: string): Promise<number> => {
-    const startedAt = performance.now()
-    expect((await signIn(server, { username, from })).status).toBe(401)
-    return performance.now() - startedAt
+    for (;;) {
+      const startedAt = performance.now()
+      const { status } = await signInOnce(server, { username, from })
+      // Whom a busy machine cannot check in time is refused before anything is known of the name.
+      if (status === 503) continue
+      expect(status).toBe(401)
+      return performance.now() - startedAt
+    }
   }
   for (let count = 0; count < 5; count += 1) await timeOf(freshName())
   const known: number[] = []
@@ -241,7 +253,7 @@ test('more at once than can be hashed in time are refused as busy, and the other
 }) => {
   await using server = await startGuarded(serverEnvironment, NO_LIMITS)
   const from = freshAddress()
-  const replies = await Promise.all(times(200, () => signIn(server, { username: freshName(), from })))
+  const replies = await Promise.all(times(200, () => signInOnce(server, { username: freshName(), from })))
   const counts = countStatuses(replies)
   expect(counts[401]).toBeGreaterThan(0)
   // 50 wait at most, beside those that are hashed: what is answered meanwhile makes room for few.
@@ -256,7 +268,7 @@ test('a server that is told to end while passwords are hashed answers them, and 
   serverEnvironment,
 }) => {
   await using server = await startGuarded(serverEnvironment, NO_LIMITS)
-  const tries = times(AT_ONCE, () => signIn(server, { username: freshName(), from: freshAddress() }))
+  const tries = times(AT_ONCE, () => signInOnce(server, { username: freshName(), from: freshAddress() }))
   await Promise.race(tries)
   server.kill('SIGTERM')
   expect(countStatuses(await Promise.all(tries))).toEqual({ 401: AT_ONCE })
@@ -266,7 +278,7 @@ test('a server that is told to end while passwords are hashed answers them, and 
 test('a server whose time to drain is over gives up what is hashed, and ends', async ({ serverEnvironment }) => {
   const environment = { ...NO_LIMITS, DRAIN_GRACE_MS: '0', DRAIN_TIMEOUT_MS: '0' }
   await using server = await startGuarded(serverEnvironment, environment)
-  const tries = Promise.allSettled(times(40, () => signIn(server, { username: freshName(), from: freshAddress() })))
+  const tries = Promise.allSettled(times(40, () => signInOnce(server, { username: freshName(), from: freshAddress() })))
   await signIn(server, { username: freshName(), from: freshAddress() })
   server.kill('SIGTERM')
   expect(await server.exited).toBe(0)

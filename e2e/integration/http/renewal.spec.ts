@@ -10,7 +10,7 @@ const principal = { id: user?.id ?? '', role: 'student' } as const
 test('a valid token is exchanged for one that opens the API, of the same user, and is in no other reply', async ({
   app,
 }) => {
-  const signedIn = await app.anonymous.post('/api/v1/auth/sign-in', { username: 'student30', password: 'hotpath' })
+  const signedIn = await app.anonymous.signIn('student30', 'hotpath')
   expect(signedIn.body).toMatchObject({ expiresInSec: 3_600 })
   const client = new ApiClient(app.url, String(signedIn.body['token']))
   const { status, body, headers } = await client.post(PATH, {})

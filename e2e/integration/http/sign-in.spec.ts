@@ -2,7 +2,7 @@ import { expect, test } from '#fixtures/test.ts'
 import { SEEDED_PASSWORD } from '#fixtures/data/seeded-password.ts'
 
 test('a seeded user signs in and gets a token that opens the API', async ({ app }) => {
-  const reply = await app.anonymous.post('/api/v1/auth/sign-in', { username: 'student1', password: SEEDED_PASSWORD })
+  const reply = await app.anonymous.signIn('student1', SEEDED_PASSWORD)
   expect(reply.status).toBe(200)
   expect(reply.headers.get('cache-control')).toBe('no-store')
   expect(reply.body['user']).toMatchObject({ username: 'student1', role: 'student' })
@@ -13,10 +13,7 @@ test('a seeded user signs in and gets a token that opens the API', async ({ app 
 })
 
 test('a user signs in by the email address too', async ({ app }) => {
-  const reply = await app.anonymous.post('/api/v1/auth/sign-in', {
-    username: 'student1@school.example',
-    password: SEEDED_PASSWORD,
-  })
+  const reply = await app.anonymous.signIn('student1@school.example', SEEDED_PASSWORD)
   expect(reply.status).toBe(200)
   expect(reply.body['user']).toMatchObject({ username: 'student1' })
 })
@@ -26,7 +23,7 @@ for (const [what, username, password] of [
   ['an unknown user', 'nobody', SEEDED_PASSWORD],
 ] as const) {
   test(`${what} is refused without telling which part was wrong`, async ({ app }) => {
-    const reply = await app.anonymous.post('/api/v1/auth/sign-in', { username, password })
+    const reply = await app.anonymous.signIn(username, password)
     expect(reply.status).toBe(401)
     expect(reply.body).toMatchObject({ code: 'invalid_credentials', detail: 'The name or the password is wrong.' })
   })
