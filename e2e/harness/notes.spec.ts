@@ -44,7 +44,9 @@ test('the notes as they are: every reply is right, every event arrives once, the
 
 test('each twentieth answer is slow: the P99 is', async ({ ownServices }) => {
   test.setTimeout(240_000)
-  const { code, find } = await verifyNotes({ faults: 'slow', grep: LOAD, variables: ownServices.variables })
+  // A quick run sends some hundred requests: too few to tell a P99 that is missed from chance.
+  const variables = { ...ownServices.variables, VERIFY: 'normal' }
+  const { code, find } = await verifyNotes({ faults: 'slow', grep: LOAD, variables })
   const p99 = find('own.load.latency.p99')
   expect(p99.value).toBeGreaterThan(1_000)
   expect(isOfTheMachine(p99) ? 'fail' : p99.verdict).toBe('fail')
