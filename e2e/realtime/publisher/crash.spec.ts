@@ -10,6 +10,7 @@ import type { Database } from '#optimizations/database/database.ts'
 import { outboxTableSql } from '#optimizations/database/outbox-table.ts'
 import { startDatabase } from '#optimizations/database/start-database.ts'
 import { AppError } from '#optimizations/kernel/errors.ts'
+import type { PusherApp } from '#optimizations/pusher/pusher-app.ts'
 import { randomInteger, seededRandom } from '#optimizations/kernel/random.ts'
 
 const RELAY = new URL('../../../fixtures/doubles/pusher-relay.process.ts', import.meta.url)
@@ -17,6 +18,24 @@ const CHANNELS = 20
 const LEASE_MS = 1_000
 
 const counts = (length: number): number[] => Array.from({ length }, (_, n) => n)
+
+interface LeasedDatabase {
+  readonly url: string
+  reset(): Promise<unknown>
+}
+
+/** A fresh database with an empty outbox. */
+async function startOutbox(postgres: LeasedDatabase): Promise<Database> {
+  await postgres.reset()
+  const database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
+  await database.orm.schema.execute(outboxTableSql)
+  return database
+}
+
+function relayTask({ url }: Pick<LeasedDatabase, 'url'>, app: PusherApp, maxOutstanding: number): RelayTask {
+  const options = { callsPerSecond: 1_000, burst: 50, leaseMs: LEASE_MS, maxOutstanding, pollMs: 100 }
+  return { databaseUrl: url, publisher: { app, ...options } }
+}
 
 async function startRelay(task: RelayTask): Promise<ChildProcess> {
   const child = fork(RELAY, { stdio: 'inherit' })
@@ -41,16 +60,13 @@ test('a relay that is killed at random moments loses no event, repeats few, and 
   const kills = Math.max(3, Math.round(10 * intensity))
   const perRound = 300
   test.setTimeout(60_000 + kills * 20_000)
-  await postgres.reset()
-  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
-  await database.orm.schema.execute(outboxTableSql)
+  const maxOutstanding = 100
+  const task = relayTask(postgres, pusher, maxOutstanding)
+  await using database = await startOutbox(postgres)
   await using listener = await connectPusherListener({ pusher })
   const channels = counts(CHANNELS).map((n) => `crash-${n}`)
   await listener.subscribe(...channels)
 
-  const maxOutstanding = 100
-  const options = { callsPerSecond: 1_000, burst: 50, leaseMs: LEASE_MS, maxOutstanding, pollMs: 100 }
-  const task = { databaseUrl: postgres.url, publisher: { app: pusher, ...options } }
   const random = seededRandom(seed)
   let appended = 0
   const append = async (): Promise<void> => {
@@ -109,14 +125,11 @@ test('two relays on one outbox, killed by turns, with poison on every channel an
   const rounds = Math.max(4, Math.round(12 * intensity))
   const perRound = 200
   test.setTimeout(90_000 + rounds * 20_000)
-  await postgres.reset()
-  await using database = await startDatabase({ url: postgres.url, entities: libraryEntities, pool: { size: 2 } })
-  await database.orm.schema.execute(outboxTableSql)
+  const task = relayTask(postgres, pusher, 50)
+  await using database = await startOutbox(postgres)
   await using listener = await connectPusherListener({ pusher })
   const channels = counts(CHANNELS).map((n) => `turns-${n}`)
   await listener.subscribe(...channels)
-  const options = { callsPerSecond: 1_000, burst: 50, leaseMs: LEASE_MS, maxOutstanding: 50, pollMs: 100 }
-  const task = { databaseUrl: postgres.url, publisher: { app: pusher, ...options } }
   const random = seededRandom(seed)
   const expected = new Map(channels.map((channel): [string, number[]] => [channel, []]))
   let poison = 0
